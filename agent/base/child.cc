@@ -74,7 +74,8 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
     std::vector<char*> result;
     result.reserve(strings.size() + 1);
     // exec's interface lacks the const that it keeps.
-    for (const auto& string : strings) result.push_back(const_cast<char*>(string.c_str())); // NOLINT(cppcoreguidelines-pro-type-const-cast)
+    for (const auto& string : strings)
+        result.push_back(const_cast<char*>(string.c_str())); // NOLINT(cppcoreguidelines-pro-type-const-cast)
     result.push_back(nullptr);
     return result;
 }
@@ -202,8 +203,9 @@ struct Stream {
 class RunningChild {
 public:
     RunningChild(pid_t child, UniqueFd pidfd, UniqueFd in, UniqueFd out, UniqueFd err, const ChildOptions& options)
-        : child_(child), pidfd_(std::move(pidfd)), in_(std::move(in)), options_(options), rest_(options.input),
-          streams_{Stream{std::move(out), &outcome_.output}, Stream{std::move(err), &outcome_.errors}} {}
+        : child_(child), pidfd_(std::move(pidfd)), in_(std::move(in)), options_(options),
+          rest_(options.input), streams_{Stream{std::move(out), &outcome_.output},
+                                         Stream{std::move(err), &outcome_.errors}} {}
 
     Result<ChildOutcome> finish(Monotonic::time_point deadline) {
         while (!poll_once(deadline)) {

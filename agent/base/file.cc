@@ -54,9 +54,7 @@ struct DirectoryCloser {
 
 Result<UniqueFd> open_at(int directory, const std::string& path, int flags, mode_t mode) {
     int fd = -1;
-    do {
-        fd = ::openat(directory, path.c_str(), flags | O_CLOEXEC, mode);
-    } while (fd < 0 && errno == EINTR);
+    do { fd = ::openat(directory, path.c_str(), flags | O_CLOEXEC, mode); } while (fd < 0 && errno == EINTR);
     if (fd < 0) return fail_path("cannot open", directory, path);
     return UniqueFd(fd);
 }
@@ -73,12 +71,15 @@ Result<std::string> read_file_at(int directory, const std::string& path, std::si
         if (got < 0) return fail_path("cannot read", directory, path);
         if (got == 0) return content;
         if (static_cast<std::size_t>(got) > limit - content.size())
-            return fail(ErrorKind::limit, full_path(directory, path) + " is larger than " + std::to_string(limit) + " bytes");
+            return fail(ErrorKind::limit,
+                        full_path(directory, path) + " is larger than " + std::to_string(limit) + " bytes");
         content.append(block.data(), static_cast<std::size_t>(got));
     }
 }
 
-Result<std::string> read_file(const std::string& path, std::size_t limit) { return read_file_at(AT_FDCWD, path, limit); }
+Result<std::string> read_file(const std::string& path, std::size_t limit) {
+    return read_file_at(AT_FDCWD, path, limit);
+}
 
 Result<std::string> read_attribute_at(int directory, const std::string& path) {
     auto content = read_file_at(directory, path);

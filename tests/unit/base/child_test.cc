@@ -10,7 +10,10 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -19,8 +22,8 @@
 namespace quiesced {
 namespace {
 
-using ::testing::HasSubstr;
 using std::chrono::milliseconds;
+using ::testing::HasSubstr;
 
 /// Here and only here a shell runs: as the child whose behaviour is watched.
 Result<ChildOutcome> sh(const std::string& script, const ChildOptions& options = {}) {
@@ -89,11 +92,20 @@ TEST(Child, AnEmptyCommandOrANulByteIsRefused) {
 }
 
 TEST(Child, IsLookedUpInThePathThatItGetsAndNeverInTheCurrentFolder) {
+    std::string folder = (std::filesystem::temp_directory_path() / "quiesced-child-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+    std::filesystem::create_symlink("/bin/true", folder + "/quiesced-here");
+    const auto before = std::filesystem::current_path();
+    std::filesystem::current_path(folder);
     ChildOptions options;
-    options.environment = {"PATH=/nowhere:"};
-    EXPECT_FALSE(run_child({"true"}, options));
-    options.environment = {"PATH=.:/bin"};
-    EXPECT_TRUE(run_child({"true"}, options));
+    for (const char* path : {"PATH=/nowhere:", "PATH=", "PATH=.", "PATH=:/bin"}) {
+        options.environment = {path};
+        EXPECT_FALSE(run_child({"quiesced-here"}, options)) << path;
+    }
+    options.environment = {"PATH=/nowhere:" + folder};
+    EXPECT_TRUE(run_child({"quiesced-here"}, options));
+    std::filesystem::current_path(before);
+    std::filesystem::remove_all(folder);
 }
 
 TEST(Child, GetsOnlyTheEnvironmentItIsGiven) {
@@ -254,13 +266,20 @@ TEST(Child, StartsWithAnEmptySignalMaskAndNothingIgnored) {
 }
 
 TEST(Child, LeavesTheSignalMaskOfTheCallerAsItWas) {
-    sigset_t before;
-    sigset_t after;
-    ASSERT_EQ(::pthread_sigmask(SIG_SETMASK, nullptr, &before), 0);
-    ASSERT_TRUE(run_child({"true"}));
-    ASSERT_EQ(::pthread_sigmask(SIG_SETMASK, nullptr, &after), 0);
-    for (int number = 1; number < NSIG; ++number)
-        EXPECT_EQ(::sigismember(&before, number), ::sigismember(&after, number)) << number;
+    const auto blocked = [](int number) {
+        sigset_t now;
+        EXPECT_EQ(::pthread_sigmask(SIG_SETMASK, nullptr, &now), 0);
+        return ::sigismember(&now, number) == 1;
+    };
+    sigset_t mask;
+    ::sigemptyset(&mask);
+    ::sigaddset(&mask, SIGUSR1);
+    sigset_t old;
+    ASSERT_EQ(::pthread_sigmask(SIG_SETMASK, &mask, &old), 0);
+    EXPECT_TRUE(run_child({"true"}));
+    EXPECT_FALSE(blocked(SIGPIPE));
+    EXPECT_TRUE(blocked(SIGUSR1));
+    ASSERT_EQ(::pthread_sigmask(SIG_SETMASK, &old, nullptr), 0);
 }
 
 TEST(Child, IsTheLeaderOfAGroupOfItsOwn) {

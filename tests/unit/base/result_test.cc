@@ -39,7 +39,8 @@ TEST(Result, AMessageSaysWhatHappenedWhyAndWhatToDo) {
 }
 
 TEST(Result, AMessageNamesEachStepThatCouldNotBeUndone) {
-    Error error{.kind = ErrorKind::deadline, .error_number = 0, .context = "too late", .advice = {}, .undone = {"a", "b"}};
+    Error error{
+        .kind = ErrorKind::deadline, .error_number = 0, .context = "too late", .advice = {}, .undone = {"a", "b"}};
     EXPECT_EQ(error.message(), "too late\n  not undone: a\n  not undone: b");
 }
 
@@ -61,7 +62,9 @@ TEST(Result, PassHandsTheErrorOnToAnotherType) {
 
 TEST(ScopeExit, RunsAtTheEndUnlessDismissed) {
     int runs = 0;
-    { const ScopeExit undo([&] { ++runs; }); }
+    {
+        const ScopeExit undo([&] { ++runs; });
+    }
     EXPECT_EQ(runs, 1);
     {
         ScopeExit undo([&] { ++runs; });
