@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2034
+#
+# Debian 12 packages by purpose; to be sourced, for need_packages of packages.sh. What a guest needs stands in tests/vm.
+
+build_packages=(
+    g++ meson ninja-build pkg-config
+    libblkid-dev libmount-dev libudev-dev libdevmapper-dev libsystemd-dev systemd
+    libsdbus-c++-dev libsdbus-c++-bin libspdlog-dev libexpected-dev libcli11-dev nlohmann-json3-dev libinih-dev
+    libgtest-dev libgmock-dev
+)
+
+native_packages=(
+    dbus xfsprogs btrfs-progs e2fsprogs strace procps util-linux mount
+)
