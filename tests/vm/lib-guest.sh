@@ -93,14 +93,19 @@ guest_prepare() {
 guest_compose() {
     local directory=$1 image=$2 accelerator=$3 memory=$4 console=$5 words=$6 name cache=unsafe
     shift 6
-    guest_command=(qemu-system-x86_64 -name quiesced-guest -machine q35 -smp 2 -m "$memory"
+    guest_command=(qemu-system-x86_64 -name quiesced-guest -machine q35,sata=off,smbus=off,i8042=off,vmport=off -smp 2 -m "$memory"
         -nodefaults -no-user-config -no-reboot -display none -nic none -rtc base=utc)
-    case $accelerator in
-    kvm) guest_command+=(-accel kvm -cpu host) ;;
-    tcg) guest_command+=(-accel tcg,thread=multi -cpu max) ;;
-    esac
     # mitigations and the like cost an emulated machine time. No needs-update: the image's /etc and /var are up to date.
     words="root=/dev/vda rw console=ttyS0 panic=-1 mitigations=off audit=0 apparmor=0 systemd.condition-needs-update=false $words"
+    case $accelerator in
+    kvm) guest_command+=(-accel kvm -cpu host) ;;
+    tcg)
+        guest_command+=(-accel tcg,thread=multi -cpu max)
+        # An emulated processor's time stamp counter is the machine's own and right, but the kernel finds it too unsteady and
+        # takes the HPET, which costs a way out of the emulation for each look at the clock: half of the time of a boot.
+        words+=' tsc=reliable no_timer_check cryptomgr.notests'
+        ;;
+    esac
     guest_command+=(-kernel "$image/kernel" -initrd "$image/initrd")
     # The killed QEMU of a guest that starts again must not have kept the overlay's tables to itself.
     [[ $guest_persistent == yes ]] && cache=writeback
@@ -134,9 +139,27 @@ guest_compose() {
 
 # 0 when the guest of the directory runs: its process id may have gone to another process since.
 guest_is_running() {
-    local directory=$1 pid
-    pid=$(cat "$directory/pid" 2>/dev/null) || return 1
-    [[ -n $pid ]] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "path=$directory/control"
+    local directory=$1 pid line
+    pid=$(cat "$directory/pid" 2>/dev/null) && [[ -n $pid ]] || return 1
+    line=$(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") 2>/dev/null || return 1
+    [[ $line == *"path=$directory/control"* ]]
+}
+
+# Starts guest_command in the background: `bound` to this script's life or `free`.
+guest_spawn() {
+    local directory=$1 bond=$2 pid tick
+    local -a how=(setsid)
+    [[ $bond == free ]] || how=(setpriv --pdeathsig KILL) # QEMU must not outlive us, not even when we are killed
+    "${how[@]}" "${guest_command[@]}" </dev/null >"$directory/qemu.log" 2>&1 &
+    pid=$!
+    disown "$pid"
+    echo "$pid" >"$directory/pid"
+    for ((tick = 0; tick < 100; tick++)); do # until the new process is no copy of this one any more
+        if guest_is_running "$directory" || ! kill -0 "$pid" 2>/dev/null; then
+            break
+        fi
+        sleep 0.05
+    done
 }
 
 # Ends QEMU at once. A guest's own power-off takes up to minutes (an iSCSI session to itself) and nobody needs its disks;
@@ -212,11 +235,11 @@ guest_await_boot() {
     return "$status"
 }
 
-# Runs a command in the guest, its output to stdout as it comes; returns its exit status, 124 at the deadline (the command
-# still runs then), 125 when the guest is gone.
+# Runs a command in the guest, its output to stdout as it comes; returns its exit status, 124 at the deadline (the command is
+# killed then), 125 when the guest is gone.
 # usage: guest_execute DIRECTORY DEADLINE COMMAND...
 guest_execute() {
-    local directory=$1 deadline=$2 printed marker printer status=0 result size tick
+    local directory=$1 deadline=$2 name=$$-$RANDOM printed marker printer status=0 result size tick
     shift 2
     printed=$(<"$directory/printed")
     # tail ends with its marker, after a last look at the file.
@@ -226,8 +249,8 @@ guest_execute() {
     printer=$!
     helpers+=("$marker" "$printer")
 
-    guest_tell "$directory" "run $(printf '%s\0' "$@" | base64 -w0)"
-    guest_await "$directory" exit "$deadline" || status=$?
+    guest_tell "$directory" "run $name $(printf '%s\0' "$@" | base64 -w0)"
+    guest_await "$directory" "exit $name" "$deadline" || status=$?
     if ((status == 0)); then
         read -r result size <<<"$answer"
         # The status may overtake the last output on its way through QEMU.
@@ -241,6 +264,7 @@ guest_execute() {
         say "the time limit has passed; the kernel's list of blocked tasks is at the end of the console"
         guest_tell "$directory" blocked
         sleep 3
+        guest_tell "$directory" stop
     fi
     kill "$marker" 2>/dev/null
     wait "$marker" "$printer" 2>/dev/null

@@ -73,12 +73,13 @@ image_apt_options() {
 
 # 0 when the directory holds a whole image: every file has the size that its manifest says, and the file system is a clean one.
 image_is_whole() {
-    local directory=$1 name size
+    local directory=$1 name size header
     [[ -s $directory/manifest ]] || return 1
     while read -r size name; do
         [[ $(stat -c %s "$directory/$name" 2>/dev/null) == "$size" ]] || return 1
     done <"$directory/manifest"
-    dumpe2fs -h "$directory/root.img" 2>/dev/null | grep -q '^Filesystem state: *clean$'
+    header=$(dumpe2fs -h "$directory/root.img" 2>/dev/null) || return 1
+    grep -q '^Filesystem state: *clean$' <<<"$header"
 }
 
 image_build() {
@@ -144,26 +145,35 @@ image_prune() {
     done
 }
 
-image_directory() {
-    local suite=$1 hash directory lock work status=0
-    [[ $suite =~ ^[a-z]+$ ]] || { fail "'$suite' is not the name of a Debian suite"; return 1; }
-    hash=$(image_recipe_hash "$suite") || return 1
+# Removes what a build made. One that was killed may have left the guest's /proc, /sys and /dev mounted.
+image_sweep() {
+    local work=$1 mount
+    findmnt -rno TARGET | sort -r | while read -r mount; do
+        [[ $mount != "$work"/* ]] || umount -l "$mount" || true
+    done
+    rm -rf --one-file-system "$work"
+}
+
+image_directory() (
+    suite=$1 work=''
+    [[ $suite =~ ^[a-z]+$ ]] || { fail "'$suite' is not the name of a Debian suite"; exit 1; }
+    hash=$(image_recipe_hash "$suite") || exit 1
     directory=$vm_cache/guest-$suite-$hash
     mkdir -p "$vm_cache"
     exec {lock}>"$vm_cache/lock"
     flock "$lock" # two builds at once: the second one waits and takes the first one's image
     if ! image_is_whole "$directory"; then
-        find "$vm_cache" -mindepth 1 -maxdepth 1 -type d -name 'building.*' -exec rm -rf --one-file-system {} +
+        for work in "$vm_cache"/building.*; do
+            [[ ! -d $work ]] || image_sweep "$work"
+        done
+        trap '[[ -z $work ]] || image_sweep "$work"' EXIT
+        trap 'exit 130' INT
+        trap 'exit 143' TERM
         work=$(mktemp -d "$vm_cache/building.XXXXXX")
         chmod 755 "$work"
-        image_build "$suite" "$directory" "$work" {lock}>&- || status=$?
-        rm -rf --one-file-system "$work"
+        image_build "$suite" "$directory" "$work" {lock}>&- || exit 1
     fi
-    if ((status == 0)); then
-        touch "$directory"
-        image_prune
-        printf '%s\n' "$directory"
-    fi
-    exec {lock}>&-
-    return "$status"
-}
+    touch "$directory"
+    image_prune
+    printf '%s\n' "$directory"
+)
