@@ -10,10 +10,12 @@ import re
 import sys
 import xml.etree.ElementTree as ElementTree
 
+WHOLE = "the program as a whole"  # for what fails outside of each test, as a check at the end does
+
 
 def from_report(path):
     for case in ElementTree.parse(path).getroot().iter("testcase"):
-        name = f"{case.get('classname')}.{case.get('name')}".strip(".")
+        name = f"{case.get('classname')}.{case.get('name')}".strip(".") or WHOLE
         failures = [f.text or f.get("message") or "" for f in case.findall("failure")]
         skip = case.find("skipped")
         if failures:
@@ -28,7 +30,7 @@ def from_report(path):
 
 def skip_reason(text):
     # The first line is the place in the source.
-    lines = [line for line in text.strip().splitlines() if not re.match(r"^\S+:\d+$", line)]
+    lines = [line for line in text.strip().splitlines() if not re.match(r"^\S+:\d+(: Skipped)?$", line)]
     return " ".join(lines) or "no reason given"
 
 
@@ -43,9 +45,10 @@ def from_log(path, status):
                 running, before = mark[2], []
             elif mark[2] == running:
                 result = {"OK": "pass", "FAILED": "fail", "SKIPPED": "skip"}[mark[1]]
-                yield result, running, "\n".join(before) if result != "pass" else ""
+                said = "\n".join(before)
+                yield result, running, {"pass": "", "fail": said, "skip": skip_reason(said)}[result]
                 running, before = None, []
-    yield "fail", running or "the program as a whole", "\n".join(before[-30:] + [how_it_ended(status)])
+    yield "fail", running or WHOLE, "\n".join(before[-30:] + [how_it_ended(status)])
 
 
 def how_it_ended(status):
@@ -66,7 +69,7 @@ def main():
     if status != 0 and not any(result == "fail" for result, _, _ in results):
         with open(log, errors="replace") as text:
             end = "".join(text.readlines()[-30:])
-        results.append(("fail", "the program as a whole", end + how_it_ended(status)))
+        results.append(("fail", WHOLE, end + how_it_ended(status)))
     for result, name, reason in results:
         print(result, name, reason.strip().replace("\\", "\\\\").replace("\n", "\\n").replace("\t", " "), sep="\t")
 
