@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "volumes/block_graph.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <climits>
+#include <set>
+
+#include "base/file.h"
+
+namespace quiesced {
+namespace {
+
+constexpr std::size_t kDeepestStack = 64;
+
+bool exists_at(int directory, const char* name) { return ::faccessat(directory, name, F_OK, 0) == 0; }
+
+/// An attribute that not every device has.
+std::string attribute(int directory, const char* name) {
+    // Asked first: most devices lack most attributes, and an error message costs more than this call.
+    if (!exists_at(directory, name)) return {};
+    return read_attribute_at(directory, name).value_or(std::string());
+}
+
+std::uint64_t number_attribute(int directory, const char* name) {
+    const auto text = attribute(directory, name);
+    std::uint64_t value = 0;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+}
+
+/// The kernel's name: the last part of what the link in dev/block points to.
+std::string name_of(int directory, const std::string& link) {
+    std::array<char, PATH_MAX> target{};
+    const auto length = ::readlinkat(directory, link.c_str(), target.data(), target.size());
+    if (length <= 0) return {};
+    const std::string_view text(target.data(), static_cast<std::size_t>(length));
+    return std::string(text.substr(text.rfind('/') + 1));
+}
+
+std::vector<DeviceNumber> read_lower(int directory, bool partition) {
+    std::vector<DeviceNumber> lower;
+    if (partition) {
+        // The directory was opened through a link: its ".." is the disk's.
+        if (const auto disk = DeviceNumber::parse(attribute(directory, "../dev"))) lower.push_back(*disk);
+        return lower;
+    }
+    if (!exists_at(directory, "slaves")) return lower;
+    const auto names = list_directory_at(directory, "slaves");
+    if (!names) return lower;
+    for (const auto& name : *names)
+        if (const auto slave = DeviceNumber::parse(attribute(directory, ("slaves/" + name + "/dev").c_str())))
+            lower.push_back(*slave);
+    return lower;
+}
+
+void add_backing(BlockNode& node, int directory, const LoopProbe& probe) {
+    // Absent while nothing backs the device. Only the newline is the kernel's: a file name may end in a space.
+    if (!exists_at(directory, "loop/backing_file")) return;
+    auto path = read_file_at(directory, "loop/backing_file");
+    if (!path) return;
+    if (path->ends_with('\n')) path->pop_back();
+    if (path->empty()) return;
+    const auto status = probe(node.name, *path);
+    if (status && status->device) {
+        node.lower.push_back(*status->device);
+        return;
+    }
+    node.backing = LoopBacking{.path = *path, .file_system = status ? status->file_system : DeviceNumber{}};
+}
+
+std::optional<BlockNode> read_node(int all, const std::string& number_text, const LoopProbe& probe) {
+    const auto number = DeviceNumber::parse(number_text);
+    if (!number) return std::nullopt;
+    const auto directory = open_at(all, number_text, O_RDONLY | O_DIRECTORY);
+    if (!directory) return std::nullopt;
+    const int fd = directory->get();
+    BlockNode node;
+    node.number = *number;
+    node.name = name_of(all, number_text);
+    // Without them it has vanished, or is nothing that we know.
+    if (node.name.empty() || !exists_at(fd, "size")) return std::nullopt;
+    node.size = Bytes{number_attribute(fd, "size") * kSectorSize};
+    node.read_only = number_attribute(fd, "ro") != 0;
+    const bool partition = exists_at(fd, "partition");
+    node.lower = read_lower(fd, partition);
+    if (partition) {
+        node.kind = BlockNode::Kind::partition;
+    } else if (exists_at(fd, "dm")) {
+        node.kind = BlockNode::Kind::device_mapper;
+        node.dm_name = attribute(fd, "dm/name");
+        node.dm_uuid = attribute(fd, "dm/uuid");
+    } else if (exists_at(fd, "md")) {
+        node.kind = BlockNode::Kind::md;
+    } else if (node.name.starts_with("loop")) {
+        // The "loop" folder is there only while something backs the device.
+        node.kind = BlockNode::Kind::loop;
+        add_backing(node, fd, probe);
+    }
+    return node;
+}
+
+/// Depth-first, with the devices on the way from the start to find cycles.
+class LeafWalk {
+public:
+    explicit LeafWalk(const BlockGraph& graph) : graph_(graph) {}
+
+    Result<void> visit(DeviceNumber number) {
+        const auto* node = graph_.find(number);
+        if (node == nullptr)
+            return fail(ErrorKind::io, "block device " + number.text() + " is not there (any more)",
+                        "If disks were just added or removed, try again.");
+        if (std::find(path_.begin(), path_.end(), number) != path_.end())
+            return fail(ErrorKind::unsupported, node->path() + " lies on itself",
+                        "Check its table with 'dmsetup deps' or 'lsblk -s'.");
+        if (path_.size() >= kDeepestStack)
+            return fail(ErrorKind::unsupported, node->path() + " is below more than " +
+                                                    std::to_string(kDeepestStack) + " layers of block devices",
+                        "Such a stack cannot be snapshotted.");
+        if (!seen_.insert(number).second) return {};
+        if (node->lower.empty() || node->backing) {
+            leaves_.push_back(number);
+            return {};
+        }
+        path_.push_back(number);
+        for (const auto lower : node->lower)
+            if (auto visited = visit(lower); !visited) return visited;
+        path_.pop_back();
+        return {};
+    }
+
+    std::vector<DeviceNumber> take() { return std::move(leaves_); }
+
+private:
+    const BlockGraph& graph_;
+    std::vector<DeviceNumber> path_;
+    std::set<DeviceNumber> seen_;
+    std::vector<DeviceNumber> leaves_;
+};
+
+} // namespace
+
+std::string BlockNode::path() const {
+    if (kind == Kind::device_mapper && !dm_name.empty()) return "/dev/mapper/" + dm_name;
+    // sysfs cannot have a slash in a name, /dev can: "cciss!c0d0" is /dev/cciss/c0d0.
+    std::string text = "/dev/" + name;
+    std::replace(text.begin(), text.end(), '!', '/');
+    return text;
+}
+
+bool BlockNode::lvm_internal() const {
+    // "LVM-", 32 characters of the group and 32 of the volume; only LVM's own layers have a suffix after these.
+    constexpr std::size_t plain = 4 + 32 + 32;
+    return dm_uuid.starts_with("LVM-") && dm_uuid.size() > plain;
+}
+
+Result<BlockGraph> BlockGraph::read(const std::string& sysfs, const LoopProbe& probe) {
+    const auto all = open_at(AT_FDCWD, sysfs + "/dev/block", O_RDONLY | O_DIRECTORY);
+    if (!all) return tl::unexpected<Error>(all.error());
+    const auto numbers = list_directory_at(all->get(), ".");
+    if (!numbers) return tl::unexpected<Error>(numbers.error());
+    const LoopProbe ask = probe ? probe : [](const std::string& name, const std::string& /*backing_path*/) {
+        return read_loop_status("/dev", name);
+    };
+    std::map<DeviceNumber, BlockNode> nodes;
+    for (const auto& number : *numbers)
+        if (auto node = read_node(all->get(), number, ask)) nodes.emplace(node->number, std::move(*node));
+    return BlockGraph(std::move(nodes));
+}
+
+const BlockNode* BlockGraph::find(DeviceNumber number) const {
+    const auto node = nodes_.find(number);
+    return node == nodes_.end() ? nullptr : &node->second;
+}
+
+Result<std::vector<DeviceNumber>> BlockGraph::leaves(DeviceNumber number) const {
+    LeafWalk walk(*this);
+    if (auto visited = walk.visit(number); !visited) return pass(visited);
+    return walk.take();
+}
+
+} // namespace quiesced

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <algorithm>
+
+#include "volumes/file_system_type.h"
+#include "volumes/inventory.h"
+#include "volumes/local_path.h"
+
+namespace quiesced {
+namespace {
+
+constexpr const char* kSeeVolumes = "See the volumes of this machine with: quiescectl volumes";
+
+/// The volume on which a path lies, by the text of its visible mount points; nullptr if unknown.
+struct Place {
+    const Volume* volume = nullptr;
+    const MountPoint* mount = nullptr;
+};
+
+bool lies_below(const std::string& path, const std::string& folder) {
+    if (folder == "/") return true;
+    return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
+}
+
+Place place_of(const std::vector<Volume>& volumes, const std::string& path) {
+    Place deepest;
+    for (const auto& volume : volumes)
+        for (const auto& mount : volume.mounts)
+            if (!mount.hidden && lies_below(path, mount.path) &&
+                (deepest.mount == nullptr || mount.path.size() > deepest.mount->path.size()))
+                deepest = {&volume, &mount};
+    return deepest;
+}
+
+/// The volume itself, or why it can never be a member.
+Result<const Volume*> member(const Volume& volume, const std::string& name) {
+    if (classify_file_system(volume.file_system).remote_answer)
+        return fail(ErrorKind::unsupported,
+                    "'" + name + "' is a " + volume.file_system +
+                        " file system, for which a server or another process answers: it cannot be frozen here",
+                    "Take its snapshot where its data are, and leave it out of the set.");
+    if (volume.devices.empty())
+        return fail(ErrorKind::unsupported,
+                    "'" + name + "' is a " + volume.file_system + " file system without a disk of its own",
+                    volume.file_system == "overlay" ? "Name the volume that its upper folder lies on."
+                                                    : "Leave it out of the set: there is nothing to snapshot.");
+    return &volume;
+}
+
+Result<const Volume*> by_tag(const std::vector<Volume>& volumes, const std::string& name, const std::string& value,
+                             std::string Volume::*field) {
+    std::vector<const Volume*> found;
+    for (const auto& volume : volumes)
+        if (!value.empty() && volume.*field == value) found.push_back(&volume);
+    if (found.empty()) return fail(ErrorKind::no_such_volume, "no volume has " + name, kSeeVolumes);
+    // A snapshot has the UUID of its origin, but only one of them is in use.
+    if (found.size() > 1) {
+        const auto mounted = [](const Volume* volume) { return !volume->mounts.empty(); };
+        if (std::count_if(found.begin(), found.end(), mounted) == 1)
+            found = {*std::find_if(found.begin(), found.end(), mounted)};
+    }
+    if (found.size() == 1) return member(*found.front(), name);
+    std::string names;
+    for (const auto* volume : found) names += (names.empty() ? "" : ", ") + volume->name;
+    return fail(ErrorKind::invalid_argument, "several volumes have " + name + ": " + names,
+                "Name the one you mean by its mount point or device.");
+}
+
+Result<const Volume*> by_device(const Inventory& inventory, DeviceNumber number, const std::string& name) {
+    for (const auto& volume : inventory.volumes())
+        if (std::find(volume.devices.begin(), volume.devices.end(), number) != volume.devices.end())
+            return member(volume, name);
+    const auto* node = inventory.graph().find(number);
+    if (node == nullptr)
+        return fail(ErrorKind::no_such_volume, "'" + name + "' is a device node without a device (" + number.text() + ")",
+                    kSeeVolumes);
+    std::string users;
+    bool partitioned = false;
+    for (const auto& [other, upper] : inventory.graph().nodes()) {
+        if (std::find(upper.lower.begin(), upper.lower.end(), number) == upper.lower.end()) continue;
+        users += (users.empty() ? "" : ", ") + upper.path();
+        partitioned = partitioned || upper.kind == BlockNode::Kind::partition;
+    }
+    if (!users.empty())
+        return fail(ErrorKind::unsupported,
+                    "'" + name + "' is no volume: " + (partitioned ? "it is divided into " : "it carries ") + users,
+                    "Name the volumes on it. " + std::string(kSeeVolumes));
+    return fail(ErrorKind::unsupported,
+                "'" + name + "' holds nothing that can be snapshotted (swap, a part of something else, or no medium)",
+                kSeeVolumes);
+}
+
+} // namespace
+
+Result<const Volume*> Inventory::resolve(const std::string& name) const {
+    if (name.starts_with("UUID=")) return by_tag(volumes_, name, name.substr(5), &Volume::uuid);
+    if (name.starts_with("LABEL=")) return by_tag(volumes_, name, name.substr(6), &Volume::label);
+    if (!name.starts_with('/') || name.find('\0') != std::string::npos)
+        return fail(ErrorKind::invalid_argument, "'" + name + "' is no name of a volume",
+                    "Give a mount point, a device such as /dev/vg/lv, UUID=... or LABEL=... .");
+
+    const auto path = clean_path(name);
+    if (const auto place = place_of(volumes_, path); place.mount != nullptr && place.mount->path == path)
+        return member(*place.volume, name);
+    for (const auto& [number, node] : graph_.nodes())
+        if (path == node.path() || path == "/dev/" + node.name) return by_device(*this, number, name);
+
+    const auto forbidden = [this](const std::string& part) {
+        const auto place = place_of(volumes_, part);
+        return place.volume != nullptr && classify_file_system(place.volume->file_system).remote_answer;
+    };
+    const auto reached = walk_path(path, forbidden);
+    if (!reached) {
+        auto error = fail(ErrorKind::no_such_volume, "'" + name + "' names no volume", kSeeVolumes);
+        error.value().error_number = reached.error().error_number;
+        return error;
+    }
+    const auto place = place_of(volumes_, reached->path);
+    // A link to a mount point is as good as the mount point.
+    if (place.mount != nullptr && place.mount->path == reached->path) return member(*place.volume, name);
+    if (reached->stopped) return member(*place.volume, name); // its error: nothing there is ever a member
+    if (S_ISBLK(reached->status.st_mode)) return by_device(*this, DeviceNumber::from(reached->status.st_rdev), name);
+    const auto where = place.volume == nullptr ? std::string() : "; it lies on the volume " + place.volume->name;
+    return fail(ErrorKind::not_mounted,
+                "'" + name + "' is no mount point, but a " +
+                    (S_ISDIR(reached->status.st_mode) ? "folder" : "file") + where,
+                "Mount what you mean there" +
+                    (place.volume == nullptr ? std::string(".") : ", or name " + place.volume->name + "."));
+}
+
+} // namespace quiesced
