@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "freeze/freezer.h"
+
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+namespace quiesced {
+
+using Kind = FreezerMessage::Kind;
+
+Freezer::Freezer(UniqueFd socket, FreezeKernel& kernel, DmKernel& dm, RcuSwitch& rcu, Options options)
+    : socket_(std::move(socket)), kernel_(kernel), dm_(dm), rcu_(rcu), options_(options) {}
+
+int Freezer::run() {
+    if (auto wakeup = Wakeup::create()) wakeup_.emplace(std::move(*wakeup));
+    timer_ = UniqueFd(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    if (!wakeup_ || !timer_) return 1;
+    // After the socket is gone and nothing is in flight there is nobody left to serve.
+    while (!(quit_ && phase_ == Phase::done && (!members_ || members_->in_flight() == 0))) {
+        std::array<pollfd, 3> entries{{{.fd = wakeup_->fd(), .events = POLLIN, .revents = 0},
+                                       {.fd = timer_.get(), .events = POLLIN, .revents = 0},
+                                       {.fd = quit_ ? -1 : socket_.get(), .events = POLLIN, .revents = 0}}};
+        if (::poll(entries.data(), entries.size(), -1) < 0) {
+            if (errno == EINTR) continue;
+            return 1; // the daemon sees the end of the socket and thaws in our place
+        }
+        if ((entries[0].revents & POLLIN) != 0) {
+            wakeup_->clear();
+            advance();
+        }
+        if ((entries[1].revents & POLLIN) != 0) {
+            std::uint64_t expirations = 0;
+            // The timer may have been moved on (extend) after poll() saw it: then there is nothing to read.
+            if (::read(timer_.get(), &expirations, sizeof expirations) == static_cast<ssize_t>(sizeof expirations)) time_out();
+        }
+        if ((entries[2].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
+            auto received = receive_message(socket_.get());
+            if (received) handle(std::move(*received));
+            else lose_daemon();
+        }
+    }
+    return clean() ? 0 : 1;
+}
+
+void Freezer::handle(ReceivedMessage&& received) {
+    const auto kind = received.message.kind;
+    const auto value = received.message.value;
+    switch (kind) {
+    case Kind::attach:
+        attach(std::move(received.descriptors));
+        return;
+    case Kind::ready: {
+        const auto ready = get_ready();
+        answer(kind, ready ? 0 : (ready.error().error_number != 0 ? ready.error().error_number : EINVAL));
+        return;
+    }
+    case Kind::quit:
+        lose_daemon();
+        return;
+    case Kind::thaw:
+        thaw_asked_ = true;
+        begin_thaw();
+        return;
+    case Kind::extend:
+        // Only while frozen: a deadline that has passed is not taken back.
+        if (phase_ == Phase::freezing || phase_ == Phase::frozen || phase_ == Phase::firing) {
+            record_->header().deadline = value;
+            arm_timer(value);
+            answer(kind, 0);
+        } else {
+            answer(kind, ETIMEDOUT);
+        }
+        return;
+    default:
+        break;
+    }
+    if (!members_ || (phase_ != Phase::idle && !(kind == Kind::fire && phase_ == Phase::frozen))) {
+        answer(kind, phase_ == Phase::done ? ETIMEDOUT : EINVAL);
+        return;
+    }
+    if (kind == Kind::flush) {
+        flush_asked_ = true;
+        flush_passes_ = 0;
+        flush_until_ = monotonic_ns() + value;
+        phase_ = Phase::flushing;
+        members_->post_flush();
+    } else if (kind == Kind::prime) {
+        prime_asked_ = true;
+        phase_ = Phase::priming;
+        if (record_->chains().empty()) advance();
+        else chains_->post_prime();
+    } else if (kind == Kind::freeze) {
+        begin_freeze(value);
+    } else if (kind == Kind::fire) {
+        fire_asked_ = true;
+        phase_ = Phase::firing;
+        if (record_->chains().empty()) advance();
+        else chains_->post_fire();
+    } else {
+        answer(kind, EINVAL);
+    }
+}
+
+void Freezer::attach(std::vector<UniqueFd>&& descriptors) {
+    for (auto& fd : descriptors) attached_.push_back(std::move(fd));
+}
+
+Result<void> Freezer::get_ready() {
+    if (attached_.empty() || members_) return fail(ErrorKind::internal, "no record was attached");
+    auto record = Record::map(std::move(attached_.front()));
+    if (!record) return pass(record);
+    attached_.erase(attached_.begin());
+    if (attached_.size() != record->members().size())
+        return fail(ErrorKind::internal, "the number of descriptors is not that of the members");
+    record_.emplace(std::move(*record));
+    if (auto dm = dm_.prepare(*record_); !dm) return dm;
+    if (record_->header().expedite_rcu != 0)
+        if (auto rcu = rcu_.prepare(); !rcu) return rcu;
+    members_ = std::make_unique<MemberWorkers>(*record_, std::move(attached_), kernel_, *wakeup_);
+    chains_ = std::make_unique<ChainWorkers>(*record_, dm_, *wakeup_);
+    if (auto started = members_->start(); !started) return started;
+    if (auto started = chains_->start(); !started) return started;
+    // While a device below the root file system is suspended, a page fault on our own binary would hang. After the
+    // threads, so that their stacks are locked and touched as well.
+    if (options_.lock_memory && ::mlockall(MCL_CURRENT | MCL_FUTURE) != 0) return fail_errno("cannot lock memory");
+    record_->header().freezer_pid = ::getpid();
+    return {};
+}
+
+void Freezer::advance() {
+    switch (phase_) {
+    case Phase::flushing:
+        if (!members_->flushing()) advance_flush();
+        break;
+    case Phase::priming:
+        if (chains_->busy()) break;
+        phase_ = Phase::idle;
+        if (std::exchange(prime_asked_, false)) answer(Kind::prime, chains_->all(ChainState::primed) ? 0 : EIO);
+        break;
+    case Phase::freezing:
+        if (!members_->freezing()) advance_freeze();
+        break;
+    case Phase::firing:
+        if (chains_->busy()) break;
+        phase_ = Phase::frozen;
+        if (std::exchange(fire_asked_, false)) answer(Kind::fire, chains_->all(ChainState::fired) ? 0 : EIO);
+        break;
+    case Phase::thawing:
+        if (!members_->thawing()) advance_thaw();
+        break;
+    case Phase::lingering:
+        linger();
+        break;
+    case Phase::unpriming:
+        if (!chains_->busy()) finish_unprime();
+        break;
+    case Phase::idle:
+    case Phase::frozen:
+    case Phase::done:
+        break;
+    }
+}
+
+void Freezer::advance_flush() {
+    // Passes until one is short: what was written during a long pass is then on the disk too.
+    if (++flush_passes_ < options_.most_flush_passes && members_->longest_flush() > options_.short_flush_ns &&
+        monotonic_ns() < flush_until_) {
+        members_->post_flush();
+        return;
+    }
+    phase_ = Phase::idle;
+    if (std::exchange(flush_asked_, false)) answer(Kind::flush, 0);
+}
+
+void Freezer::begin_freeze(std::int64_t limit) {
+    freeze_asked_ = true;
+    freeze_error_ = 0;
+    phase_ = Phase::freezing;
+    auto& header = record_->header();
+    if (header.expedite_rcu != 0) header.saved_rcu = rcu_.expedite();
+    const auto now = monotonic_ns();
+    header.window_started = now;
+    header.deadline = now + limit;
+    arm_timer(now + limit);
+    level_ = 0;
+    if (members_->post_freeze(level_) == 0) advance_freeze();
+}
+
+void Freezer::advance_freeze() {
+    if (!members_->all_frozen(level_)) {
+        // Somebody else's freeze, a vanished mount, an error of the file system: none of the others may wait for that.
+        freeze_error_ = EIO;
+        begin_thaw();
+        return;
+    }
+    while (level_ < members_->lowest_level())
+        if (members_->post_freeze(++level_) != 0) return;
+    phase_ = Phase::frozen;
+    if (std::exchange(freeze_asked_, false)) answer(Kind::freeze, 0);
+}
+
+void Freezer::begin_thaw() {
+    if (phase_ == Phase::thawing || phase_ == Phase::lingering || phase_ == Phase::unpriming) return; // its end answers
+    if (!members_ || phase_ == Phase::done) {
+        if (std::exchange(thaw_asked_, false)) answer(Kind::thaw, clean() ? 0 : EIO);
+        return;
+    }
+    // A chain that is firing ends by itself with the resume of its origin; a FITHAW above it waits just for that.
+    members_->want_thaw();
+    phase_ = Phase::thawing;
+    level_ = members_->lowest_level() + 1;
+    advance_thaw();
+}
+
+void Freezer::advance_thaw() {
+    while (level_ > 0)
+        if (members_->post_thaw(--level_) != 0) return;
+    linger();
+}
+
+void Freezer::linger() {
+    if (!members_->freezing()) {
+        finish_thaw();
+        return;
+    }
+    // A FIFREEZE that was in flight when the thaw was asked mostly returns in a moment, and its thread thaws at once.
+    phase_ = Phase::lingering;
+    arm_timer(monotonic_ns() + options_.linger_ns);
+}
+
+void Freezer::time_out() {
+    if (phase_ == Phase::lingering) {
+        finish_thaw();
+        return;
+    }
+    record_->header().deadline_passed = 1;
+    begin_thaw();
+}
+
+void Freezer::finish_thaw() {
+    auto& header = record_->header();
+    if (header.window_started.load() != 0) header.window_ended = monotonic_ns();
+    // Also when a FIFREEZE is still in flight: the switch is the whole machine's, and it may be in flight for ever.
+    if (const auto saved = header.saved_rcu.load(); saved >= 0 && rcu_.restore(saved) == 0) header.saved_rcu = -1;
+    arm_timer(0);
+    phase_ = Phase::unpriming;
+    if (chains_->busy()) return; // a fire that was overtaken; its end comes back to finish_unprime()
+    finish_unprime();
+}
+
+void Freezer::finish_unprime() {
+    if (chains_->needs_unprime() && !unprime_tried_) {
+        unprime_tried_ = true;
+        if (chains_->post_unprime() != 0) return;
+    }
+    phase_ = Phase::done;
+    const bool passed = record_->header().deadline_passed.load() != 0;
+    const std::int32_t result = passed ? ETIMEDOUT : EIO;
+    if (std::exchange(flush_asked_, false)) answer(Kind::flush, result);
+    if (std::exchange(prime_asked_, false)) answer(Kind::prime, result);
+    if (std::exchange(freeze_asked_, false)) answer(Kind::freeze, result);
+    if (std::exchange(fire_asked_, false)) answer(Kind::fire, result);
+    if (std::exchange(thaw_asked_, false)) answer(Kind::thaw, clean() ? 0 : EIO);
+    else if (passed) answer(Kind::deadline, clean() ? 0 : EIO);
+}
+
+void Freezer::arm_timer(std::int64_t when) noexcept {
+    itimerspec spec{};
+    spec.it_value = {.tv_sec = when / 1'000'000'000, .tv_nsec = when % 1'000'000'000};
+    ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &spec, nullptr);
+}
+
+void Freezer::lose_daemon() {
+    quit_ = true;
+    if (!members_) {
+        phase_ = Phase::done;
+        return;
+    }
+    begin_thaw();
+}
+
+void Freezer::answer(FreezerMessage::Kind kind, std::int32_t result) {
+    if (quit_) return;
+    // A daemon that is gone is noticed by poll(); there is nothing to do about it here.
+    static_cast<void>(send_message(socket_.get(), {.kind = kind, .result = result, .value = 0}));
+}
+
+bool Freezer::clean() const {
+    if (!members_) return true;
+    return members_->in_flight() == 0 && !chains_->busy() && !chains_->needs_unprime();
+}
+
+} // namespace quiesced

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "freeze/kernel.h"
+#include "freeze/protocol.h"
+#include "freeze/record.h"
+#include "freeze/rescue.h"
+
+namespace quiesced {
+
+/// Starts the other end of a freezer's socket: a process in the product, a thread in simulations.
+class FreezerLauncher {
+public:
+    virtual ~FreezerLauncher() = default;
+    /// Takes the freezer's end of the socket. Errors: kernel, io.
+    virtual Result<void> launch(UniqueFd socket) = 0;
+    /// Waits for the freezer's end, at most `limit`; then kills it. False when it was not to be ended (stuck in the kernel).
+    virtual bool reap(std::chrono::milliseconds limit) = 0;
+};
+
+/// The program quiesced-freezer as a child process, with the socket as its descriptor 3.
+class ProcessLauncher final : public FreezerLauncher {
+public:
+    explicit ProcessLauncher(std::string program) : program_(std::move(program)) {}
+    ~ProcessLauncher() override;
+    Result<void> launch(UniqueFd socket) override;
+    bool reap(std::chrono::milliseconds limit) override;
+    [[nodiscard]] int pid() const { return pid_; }
+
+private:
+    std::string program_;
+    int pid_ = -1;
+    UniqueFd pidfd_;
+};
+
+/// The three kernel interfaces, for the daemon's own use when a freezer is lost.
+struct WindowKernel {
+    std::unique_ptr<FreezeKernel> freeze;
+    std::unique_ptr<DmKernel> dm;
+    std::unique_ptr<RcuSwitch> rcu;
+    static WindowKernel linux();
+};
+
+/// How a window ended that nobody had asked to end.
+struct WindowLoss {
+    ErrorKind kind = ErrorKind::deadline; ///< deadline: the freezer thawed by itself; lost: the freezer died, the daemon rescued
+    RescueReport report;
+};
+
+/// The daemon's end of one window. Keeps its own copies of the members' descriptors; when the freezer is lost while
+/// it holds something, a thread of this class rescues at once.
+///
+/// flush, prime, freeze, fire wait for their answer and are called from one thread, in this order; thaw and extend may be
+/// called from any thread at any time.
+class FreezerClient {
+public:
+    struct Options {
+        std::string record_directory = "/run/quiesced";
+        std::chrono::milliseconds ready_limit{10000};
+    };
+    /// Writes the record, starts the freezer and gives it everything. `on_loss` is called from a thread of this class, at
+    /// most once, after the loss was dealt with.
+    static Result<std::unique_ptr<FreezerClient>> start(FreezePlan plan, std::unique_ptr<FreezerLauncher> launcher,
+                                                        WindowKernel kernel, Options options,
+                                                        std::function<void(const WindowLoss&)> on_loss);
+    ~FreezerClient(); ///< thaws if need be, ends the freezer, removes the record if nothing is left behind
+    FreezerClient(const FreezerClient&) = delete;
+    FreezerClient& operator=(const FreezerClient&) = delete;
+
+    Result<void> flush(std::chrono::nanoseconds bound);
+    Result<void> prime();
+    /// `limit`: from the start of the first FIFREEZE. On error all is thawed again and the error names the member.
+    Result<void> freeze(std::chrono::nanoseconds limit);
+    Result<void> fire();
+    /// Idempotent. On error something may still be frozen: see stuck().
+    Result<void> thaw();
+    /// Errors: deadline when nothing is held any more.
+    Result<void> extend(Monotonic::time_point deadline);
+
+    [[nodiscard]] const Record& record() const { return record_; }
+    /// Members whose FIFREEZE has not returned.
+    [[nodiscard]] std::vector<std::string> stuck() const;
+
+private:
+    FreezerClient(Record record, std::string path, UniqueFd socket, std::vector<UniqueFd> fds,
+                  std::unique_ptr<FreezerLauncher> launcher, WindowKernel kernel, std::function<void(const WindowLoss&)> on_loss);
+    Result<void> attach(std::chrono::milliseconds limit);
+    Result<void> call(FreezerMessage::Kind kind, std::int64_t value, Monotonic::time_point until);
+    void read_answers();
+    void lose_freezer();
+    [[nodiscard]] Error explain(FreezerMessage::Kind kind, std::int32_t result) const;
+
+    Record record_;
+    std::string path_;
+    UniqueFd socket_;
+    std::vector<UniqueFd> fds_;
+    std::unique_ptr<FreezerLauncher> launcher_;
+    WindowKernel kernel_;
+    std::function<void(const WindowLoss&)> on_loss_;
+    std::mutex mutex_;
+    std::condition_variable answered_;
+    std::array<std::optional<std::int32_t>, 16> answers_; ///< by kind
+    bool lost_ = false;    ///< the socket ended
+    bool rescued_ = false; ///< and what it held was dealt with
+    bool ending_ = false;
+    bool clean_ = true;
+    std::thread reader_;
+};
+
+} // namespace quiesced

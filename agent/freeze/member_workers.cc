@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "freeze/member_workers.h"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace quiesced {
+
+MemberWorkers::MemberWorkers(const Record& record, std::vector<UniqueFd> fds, FreezeKernel& kernel, Wakeup& wakeup)
+    : kernel_(kernel), wakeup_(wakeup) {
+    const auto slots = record.members();
+    for (std::size_t i = 0; i < slots.size() && i < fds.size(); ++i) {
+        auto worker = std::make_unique<Worker>();
+        worker->owner = this;
+        worker->slot = &slots[i];
+        worker->fd = std::move(fds[i]);
+        lowest_level_ = std::max(lowest_level_, slots[i].level);
+        workers_.push_back(std::move(worker));
+    }
+}
+
+MemberWorkers::~MemberWorkers() {
+    for (auto& worker : workers_)
+        if (worker->thread.started()) post(*worker, Command::quit);
+}
+
+Result<void> MemberWorkers::start() {
+    for (auto& worker : workers_)
+        if (auto started = worker->thread.start(&run, worker.get()); !started) return started;
+    return {};
+}
+
+void* MemberWorkers::run(void* worker) {
+    auto& self = *static_cast<Worker*>(worker);
+    self.owner->work(self);
+    return nullptr;
+}
+
+void MemberWorkers::work(Worker& worker) noexcept {
+    for (;;) {
+        worker.command.wait(Command::none);
+        switch (worker.command.exchange(Command::none)) {
+        case Command::none:
+            break;
+        case Command::flush:
+            flush(worker);
+            done(flush_left_);
+            break;
+        case Command::freeze:
+            freeze(worker);
+            done(freeze_left_);
+            break;
+        case Command::thaw:
+            thaw(worker);
+            done(thaw_left_);
+            break;
+        case Command::quit:
+            return;
+        }
+    }
+}
+
+void MemberWorkers::flush(Worker& worker) noexcept {
+    const auto start = monotonic_ns();
+    worker.slot->error_number = kernel_.sync(worker.fd.get());
+    worker.slot->flush_ns = monotonic_ns() - start;
+}
+
+void MemberWorkers::freeze(Worker& worker) noexcept {
+    auto& slot = *worker.slot;
+    // A path that is no longer that mount would freeze the file system below it: the fd itself is asked, right before.
+    MountIdentity identity;
+    int error = kernel_.identify(worker.fd.get(), identity);
+    const DeviceNumber planned{slot.superblock_major, slot.superblock_minor};
+    if (error == 0 && (identity.superblock != planned || identity.mount_id != slot.mount_id)) error = ESTALE;
+    if (error != 0) {
+        slot.error_number = error;
+        slot.state = MemberState::refused;
+        return;
+    }
+    slot.freeze_started = monotonic_ns();
+    slot.state = MemberState::freezing;
+    if (slot.thaw_wanted.load() != 0) {
+        slot.state = MemberState::idle;
+        return;
+    }
+    error = kernel_.freeze(worker.fd.get());
+    slot.freeze_ended = monotonic_ns();
+    slot.error_number = error;
+    if (error != 0) {
+        slot.state = error == EBUSY ? MemberState::foreign : MemberState::failed;
+        return;
+    }
+    slot.state = MemberState::frozen;
+    if (slot.thaw_wanted.load() != 0) thaw(worker);
+}
+
+void MemberWorkers::thaw(Worker& worker) noexcept {
+    auto& slot = *worker.slot;
+    auto expected = MemberState::frozen;
+    if (!slot.state.compare_exchange_strong(expected, MemberState::thawing)) return;
+    slot.thaw_started = monotonic_ns();
+    const int error = kernel_.thaw(worker.fd.get());
+    slot.thaw_ended = monotonic_ns();
+    // EINVAL: somebody else has thawed it. It is not frozen, which is what was wanted; the error stays in the record.
+    if (error != 0) slot.error_number = error;
+    slot.state = MemberState::thawed;
+}
+
+void MemberWorkers::post(Worker& worker, Command command) noexcept {
+    worker.command = command;
+    worker.command.notify_one();
+}
+
+void MemberWorkers::done(std::atomic<std::uint32_t>& left) noexcept {
+    if (left.fetch_sub(1) == 1) wakeup_.signal();
+}
+
+void MemberWorkers::post_flush() noexcept {
+    flush_left_ = static_cast<std::uint32_t>(workers_.size());
+    for (auto& worker : workers_) post(*worker, Command::flush);
+}
+
+std::uint32_t MemberWorkers::post_freeze(std::int32_t level) noexcept {
+    const auto on_level = [level](const auto& worker) { return worker->slot->level == level; };
+    const auto count = static_cast<std::uint32_t>(std::count_if(workers_.begin(), workers_.end(), on_level));
+    freeze_left_ = count;
+    for (auto& worker : workers_)
+        if (on_level(worker)) post(*worker, Command::freeze);
+    return count;
+}
+
+void MemberWorkers::want_thaw() noexcept {
+    for (auto& worker : workers_) worker->slot->thaw_wanted = 1;
+}
+
+std::uint32_t MemberWorkers::post_thaw(std::int32_t level) noexcept {
+    std::uint32_t count = 0;
+    for (auto& worker : workers_) {
+        worker->thaw_posted = worker->slot->level == level && worker->slot->state.load() == MemberState::frozen;
+        count += worker->thaw_posted ? 1 : 0;
+    }
+    // Counted before the first post: a thread may be done before the next is posted.
+    thaw_left_ = count;
+    for (auto& worker : workers_)
+        if (worker->thaw_posted) post(*worker, Command::thaw);
+    return count;
+}
+
+std::uint32_t MemberWorkers::in_flight() const noexcept {
+    return static_cast<std::uint32_t>(std::count_if(workers_.begin(), workers_.end(), [](const auto& worker) {
+        const auto state = worker->slot->state.load();
+        return state == MemberState::freezing || state == MemberState::thawing;
+    }));
+}
+
+bool MemberWorkers::all_frozen(std::int32_t level) const noexcept {
+    return std::all_of(workers_.begin(), workers_.end(), [level](const auto& worker) {
+        return worker->slot->level != level || worker->slot->state.load() == MemberState::frozen;
+    });
+}
+
+std::int64_t MemberWorkers::longest_flush() const noexcept {
+    std::int64_t longest = 0;
+    for (const auto& worker : workers_) longest = std::max(longest, worker->slot->flush_ns.load());
+    return longest;
+}
+
+} // namespace quiesced

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "freeze/kernel.h"
+#include "freeze/locked_thread.h"
+#include "freeze/record.h"
+#include "freeze/wakeup.h"
+
+namespace quiesced {
+
+/// One thread for each file system, ready before the window. The thread of a file system is the only one that calls
+/// FIFREEZE and FITHAW on it, which makes "exactly once" a matter of program order; one that is stuck in the kernel
+/// holds up nobody else, and thaws as soon as it returns.
+///
+/// The owner's thread posts work with the three post functions and is woken when the last of a post is done.
+class MemberWorkers {
+public:
+    MemberWorkers(const Record& record, std::vector<UniqueFd> fds, FreezeKernel& kernel, Wakeup& wakeup);
+    ~MemberWorkers(); ///< ends the threads; must not be called while one is stuck in FIFREEZE
+    MemberWorkers(const MemberWorkers&) = delete;
+    MemberWorkers& operator=(const MemberWorkers&) = delete;
+
+    Result<void> start();
+
+    /// Starts one syncfs of every member.
+    void post_flush() noexcept;
+    /// Starts FIFREEZE of the members of a level. Returns how many there are.
+    std::uint32_t post_freeze(std::int32_t level) noexcept;
+    /// Starts FITHAW of the frozen members of a level. A member whose FIFREEZE is still in the kernel is told to thaw on
+    /// return, and is not waited for. Returns how many were started.
+    std::uint32_t post_thaw(std::int32_t level) noexcept;
+    /// From now on no further FIFREEZE is started, and one that returns is thawed at once.
+    void want_thaw() noexcept;
+
+    [[nodiscard]] bool flushing() const noexcept { return flush_left_.load() != 0; }
+    [[nodiscard]] bool freezing() const noexcept { return freeze_left_.load() != 0; } ///< of the posted level
+    [[nodiscard]] bool thawing() const noexcept { return thaw_left_.load() != 0; }    ///< of the posted level
+    [[nodiscard]] std::uint32_t in_flight() const noexcept;                 ///< members whose FIFREEZE has not returned
+    [[nodiscard]] bool all_frozen(std::int32_t level) const noexcept;
+    [[nodiscard]] std::int32_t lowest_level() const noexcept { return lowest_level_; }
+    [[nodiscard]] std::int64_t longest_flush() const noexcept; ///< ns, of the last pass
+
+private:
+    enum class Command : std::uint32_t { none, flush, freeze, thaw, quit };
+    struct Worker {
+        MemberWorkers* owner = nullptr;
+        MemberSlot* slot = nullptr;
+        UniqueFd fd;
+        std::atomic<Command> command{Command::none};
+        bool thaw_posted = false; ///< owner's thread only
+        LockedThread thread;
+    };
+
+    static void* run(void* worker);
+    void work(Worker& worker) noexcept;
+    void flush(Worker& worker) noexcept;
+    void freeze(Worker& worker) noexcept;
+    void thaw(Worker& worker) noexcept;
+    static void post(Worker& worker, Command command) noexcept;
+    void done(std::atomic<std::uint32_t>& left) noexcept;
+
+    FreezeKernel& kernel_;
+    Wakeup& wakeup_;
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::int32_t lowest_level_ = 0;
+    // One count for each kind of work: a FIFREEZE that returns late must not be taken for a thaw that is done.
+    std::atomic<std::uint32_t> flush_left_{0};
+    std::atomic<std::uint32_t> freeze_left_{0};
+    std::atomic<std::uint32_t> thaw_left_{0};
+};
+
+} // namespace quiesced

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "freeze/dm_chain.h"
+
+namespace quiesced {
+
+/// A file system to freeze, as planned by the daemon.
+struct PlannedMember {
+    std::string name;           ///< Volume::name
+    std::string mount_path;     ///< where `fd` was opened
+    DeviceNumber superblock;    ///< st_dev that the fd must have
+    std::uint64_t mount_id = 0; ///< mount that the fd must be on
+    int level = 0;              ///< 0 is frozen first and thawed last: lower levels lie in files of higher ones
+    bool carried = false;       ///< frozen along because it lies in a file of a member; no member itself
+    UniqueFd fd;                ///< open on the mount; the freezer gets a copy
+};
+
+/// All that the freezer will do, fixed before the window.
+struct FreezePlan {
+    std::string set;
+    std::vector<PlannedMember> members;
+    std::vector<DmChain> chains;
+    bool expedite_rcu = true;
+};
+
+/// The record of a window: plan and progress in one file below /run, mapped by the daemon and the freezer at the same
+/// time. It is written whole before the first FIFREEZE, so that whoever is left (the daemon, `quiesced --recover`) knows
+/// by it what is frozen, suspended or primed; and progress costs no system call inside the window. All of it is plain data
+/// at fixed offsets: no pointers. Layout version kVersion; a record of another version is refused.
+///
+/// Progress fields are atomics written by the freezer's threads and may be read at any time.
+
+enum class MemberState : std::uint32_t {
+    idle,
+    freezing, ///< FIFREEZE was called and has not returned
+    frozen,
+    thawing,
+    thawed,
+    foreign, ///< EBUSY: somebody else had frozen it; never thawed by us
+    refused, ///< the fd was not on the planned mount; nothing was called
+    failed,  ///< FIFREEZE returned an error
+};
+
+struct MemberSlot {
+    std::uint32_t superblock_major;
+    std::uint32_t superblock_minor;
+    std::uint64_t mount_id;
+    std::int32_t level;
+    std::uint32_t carried;
+    std::atomic<MemberState> state;
+    std::atomic<std::int32_t> error_number;     ///< errno of what failed last, 0
+    std::atomic<std::int64_t> flush_ns;         ///< length of the last pre-flush pass
+    std::atomic<std::int64_t> freeze_started;   ///< Monotonic, ns; 0: not yet
+    std::atomic<std::int64_t> freeze_ended;
+    std::atomic<std::int64_t> thaw_started;
+    std::atomic<std::int64_t> thaw_ended;
+    std::atomic<std::uint32_t> thaw_wanted;     ///< whoever returns from FIFREEZE late thaws at once
+    std::uint32_t reserved;
+    char name[256];                             ///< cut when longer, NUL-terminated
+    char mount_path[512];                       ///< likewise; for recovery
+};
+
+enum class StepState : std::uint32_t { idle, running, done, failed, skipped };
+enum class StepPhase : std::uint32_t { prime, fire, unprime };
+
+struct StepSlot {
+    DmStep::Op op;
+    StepPhase phase;
+    std::uint32_t chain;
+    std::uint32_t read_only;
+    std::uint64_t sectors;
+    std::uint32_t text_offset; ///< into the text area
+    std::uint32_t text_length;
+    std::uint32_t path_offset; ///< zero: the device's path, NUL-terminated, in the text area
+    std::atomic<StepState> state;
+    std::atomic<std::int32_t> error_number;
+    std::atomic<std::int64_t> started; ///< Monotonic, ns
+    std::atomic<std::int64_t> ended;
+    char uuid[129];   ///< DM_UUID_LEN, NUL-terminated
+    char target[16];  ///< DM_MAX_TYPE_NAME
+};
+
+enum class ChainState : std::uint32_t {
+    idle,
+    priming,
+    primed,
+    firing,
+    fired,    ///< cut: the snapshot is that of the window
+    failed,   ///< prime or fire failed before the cut; needs unprime
+    unprimed, ///< back as armed, or empty
+};
+
+struct ChainSlot {
+    std::uint32_t group; ///< index of the chains' shared lock
+    std::uint32_t reserved;
+    std::atomic<ChainState> state;
+    std::atomic<std::int32_t> error_number;
+    char name[256];
+};
+
+struct RecordHeader {
+    std::uint64_t magic;
+    std::uint32_t version;
+    std::uint32_t size; ///< of the whole record, bytes
+    char set[32];
+    std::uint32_t expedite_rcu;
+    std::atomic<std::int32_t> saved_rcu;        ///< value to put back; -1: nothing to put back
+    std::atomic<std::int64_t> window_started;   ///< Monotonic, ns: start of the first FIFREEZE
+    std::atomic<std::int64_t> window_ended;     ///< return of the last FITHAW
+    std::atomic<std::int64_t> deadline;         ///< Monotonic, ns
+    std::atomic<std::uint32_t> deadline_passed; ///< 1: the freezer thawed by itself
+    std::atomic<std::int32_t> freezer_pid;
+    std::uint32_t members_offset, members_count;
+    std::uint32_t chains_offset, chains_count;
+    std::uint32_t steps_offset, steps_count;
+    std::uint32_t text_offset, text_size;
+};
+
+/// The mapping of a record. Move-only; unmapped at the end, the file stays until remove_record().
+class Record {
+public:
+    static constexpr std::uint64_t kMagic = 0x3164636573656975; // "uiesecd1" in memory
+    static constexpr std::uint32_t kVersion = 1;
+
+    /// Writes the plan to `path` (0600, must not exist) and maps it. Errors: kernel, io, limit.
+    static Result<Record> create(const std::string& path, const FreezePlan& plan);
+    /// Maps an existing record. Checks magic, version, size and every offset. Errors: io.
+    static Result<Record> map(UniqueFd fd);
+
+    Record(Record&& other) noexcept;
+    Record& operator=(Record&& other) noexcept;
+    Record(const Record&) = delete;
+    Record& operator=(const Record&) = delete;
+    ~Record();
+
+    [[nodiscard]] int fd() const { return fd_.get(); }
+    [[nodiscard]] RecordHeader& header() const { return *at<RecordHeader>(0); }
+    [[nodiscard]] std::span<MemberSlot> members() const;
+    [[nodiscard]] std::span<ChainSlot> chains() const;
+    [[nodiscard]] std::span<StepSlot> steps() const;
+    [[nodiscard]] std::string_view text(const StepSlot& step) const;
+    /// NUL-terminated, valid as long as the record.
+    [[nodiscard]] const char* path(const StepSlot& step) const;
+
+private:
+    Record(UniqueFd fd, std::byte* base, std::size_t size) : fd_(std::move(fd)), base_(base), size_(size) {}
+    template <typename T>
+    T* at(std::size_t offset) const {
+        return reinterpret_cast<T*>(base_ + offset); // offsets were checked by create() or map()
+    }
+    [[nodiscard]] Result<void> check() const;
+    UniqueFd fd_;
+    std::byte* base_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+static_assert(std::atomic<std::int64_t>::is_always_lock_free && std::atomic<MemberState>::is_always_lock_free,
+              "shared between processes");
+
+inline std::int64_t monotonic_ns() { return Monotonic::now().time_since_epoch().count(); }
+
+} // namespace quiesced

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "freeze/kernel.h"
+#include "freeze/rescue.h"
+
+namespace quiesced {
+
+/// Where records of windows are: <directory>/<set>.window, removed when their window left nothing behind.
+inline constexpr const char* kRecordDirectory = "/run/quiesced";
+inline constexpr const char* kRecordSuffix = ".window";
+
+/// A record that was found and what was done about it.
+struct Recovered {
+    std::string set;
+    RescueReport report;
+};
+
+/// For the start of the daemon and for `quiesced --recover`: rescues by every record in `directory` whose freezer is
+/// gone, finding the file systems by device number in `mountinfo`, and removes those that are clean. A record whose freezer
+/// is alive is left alone. Unreadable records are reported as failed and kept. Errors: io when the directory cannot be read; one
+/// that is missing means that there is nothing to recover.
+Result<std::vector<Recovered>> recover(FreezeKernel& kernel, DmKernel& dm, RcuSwitch& rcu,
+                                       const std::string& directory = kRecordDirectory,
+                                       const std::string& mountinfo = "/proc/self/mountinfo");
+
+} // namespace quiesced

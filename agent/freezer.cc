@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// quiesced-freezer: holds file systems frozen for one window, on behalf of the daemon that started it.
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <cstdlib>
+#include <string_view>
+
+#include "freeze/freezer.h"
+#include "freeze/linux_kernel.h"
+
+int main(int argc, char** argv) {
+    // No option parser: the daemon is the only caller, and what is linked here is locked in memory.
+    constexpr std::string_view option = "--socket=";
+    if (argc != 2 || !std::string_view(argv[1]).starts_with(option)) {
+        static constexpr std::string_view usage =
+            "quiesced-freezer is started by quiesced and of no use by itself; see quiesced(8).\n";
+        [[maybe_unused]] const auto written = ::write(2, usage.data(), usage.size());
+        return EXIT_FAILURE;
+    }
+    quiesced::UniqueFd socket(std::atoi(argv[1] + option.size()));
+
+    // The end of the socket is the one way to end a freezer early: it thaws first. A service manager that signals
+    // the whole control group must not leave anything frozen.
+    for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2}) ::signal(number, SIG_IGN);
+    ::prctl(PR_SET_NAME, "quiesced-freeze");
+
+    quiesced::LinuxFreezeKernel kernel;
+    quiesced::LinuxDmKernel dm;
+    quiesced::LinuxRcuSwitch rcu;
+    return quiesced::Freezer(std::move(socket), kernel, dm, rcu, {}).run();
+}
