@@ -117,7 +117,7 @@ public:
         if (std::find(path_.begin(), path_.end(), number) != path_.end())
             return fail(ErrorKind::unsupported, node->path() + " lies on itself",
                         "Check its table with 'dmsetup deps' or 'lsblk -s'.");
-        if (path_.size() >= kDeepestStack)
+        if (path_.size() > kDeepestStack)
             return fail(ErrorKind::unsupported, node->path() + " is below more than " +
                                                     std::to_string(kDeepestStack) + " layers of block devices",
                         "Such a stack cannot be snapshotted.");
