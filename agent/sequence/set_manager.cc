@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "sequence/set_manager.h"
+
+#include <algorithm>
+
+namespace quiesced {
+
+SetManager::SetManager(SetManagerOptions options, Providers providers, SetEvents& events)
+    : options_(std::move(options)), providers_(std::move(providers)), events_(events) {}
+
+SetManager::~SetManager() {
+    std::map<SetId, std::shared_ptr<SnapshotSet>> ending;
+    const std::lock_guard lock(mutex_);
+    ending.swap(sets_);
+}
+
+SnapshotSet::StateObserver SetManager::observer(const SetId& id) {
+    return [this, id](State state) {
+        std::string consistency;
+        std::string error;
+        if (const auto set = find(id)) {
+            const auto manifest = set->describe();
+            consistency = manifest.consistency;
+            error = manifest.error;
+        }
+        events_.state_changed(id, state, consistency, error);
+    };
+}
+
+Result<void> SetManager::load() {
+    auto ids = options_.environment.store->list();
+    if (!ids) return pass(ids);
+    for (const auto& id : *ids) {
+        auto manifest = options_.environment.store->load(id);
+        if (!manifest) return pass(manifest);
+        auto set = std::make_shared<SnapshotSet>(id, std::move(*manifest), providers_(), options_.environment, observer(id));
+        {
+            const std::lock_guard lock(mutex_);
+            sets_[id] = set;
+        }
+        events_.set_added(set);
+    }
+    return {};
+}
+
+Result<Inventory> SetManager::inventory() const { return Inventory::read(options_.paths); }
+
+Result<void> SetManager::check_free(const SetPlan& plan) const {
+    std::size_t unfinished = 0;
+    for (const auto& [id, set] : sets_) {
+        if (is_final(set->state())) continue;
+        ++unfinished;
+        for (const auto& held : set->held_superblocks())
+            for (const auto* group : {&plan.members, &plan.carried})
+                for (const auto& entry : *group)
+                    if (entry.volume.superblock == held)
+                        return fail(ErrorKind::busy, entry.volume.name + " is in the unfinished set " + id.text(),
+                                    "Wait for that set, or abort it.");
+    }
+    if (unfinished >= options_.most_unfinished)
+        return fail(ErrorKind::limit, "there are " + std::to_string(unfinished) + " unfinished sets already", "Finish or abort one first.");
+    return {};
+}
+
+Result<std::shared_ptr<SnapshotSet>> SetManager::create(const std::vector<std::string>& volumes, const SetOptions& options) {
+    if (options.deadline < std::chrono::milliseconds(100) || options.deadline > std::chrono::minutes(10))
+        return fail(ErrorKind::invalid_argument, "a deadline of " + std::to_string(options.deadline.count()) + " ms is not possible",
+                    "It must be 100 to 600000 ms.");
+    auto current = inventory();
+    if (!current) return pass(current);
+    auto plan = plan_set(volumes, std::make_shared<const Inventory>(std::move(*current)), providers_());
+    if (!plan) return pass(plan);
+    auto id = SetId::generate();
+    if (!id) return pass(id);
+    std::shared_ptr<SnapshotSet> set;
+    {
+        // Checked and entered in one go: two requestors must not both find a volume free.
+        const std::lock_guard lock(mutex_);
+        if (auto good = check_free(*plan); !good) return pass(good);
+        set = std::make_shared<SnapshotSet>(*id, std::move(*plan), options, options_.environment, observer(*id));
+        sets_[*id] = set;
+    }
+    events_.set_added(set);
+    return set;
+}
+
+std::vector<std::shared_ptr<SnapshotSet>> SetManager::sets() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::shared_ptr<SnapshotSet>> all;
+    for (const auto& [id, set] : sets_) all.push_back(set);
+    return all;
+}
+
+std::shared_ptr<SnapshotSet> SetManager::find(const SetId& id) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = sets_.find(id);
+    return found == sets_.end() ? nullptr : found->second;
+}
+
+bool SetManager::in_window() const {
+    const auto all = sets();
+    return std::any_of(all.begin(), all.end(), [](const auto& set) { return is_window(set->state()); });
+}
+
+void SetManager::forget(const SetId& id) {
+    std::shared_ptr<SnapshotSet> set;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto found = sets_.find(id);
+        if (found == sets_.end()) return;
+        set = std::move(found->second);
+        sets_.erase(found);
+    }
+    events_.set_removed(id);
+    reaper_.post([ended = std::move(set)]() mutable { ended.reset(); });
+}
+
+} // namespace quiesced

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "sequence/snapshot_set.h"
+
+namespace quiesced {
+
+/// What the bus and the log want to know of the sets. Called from the sets' threads.
+class SetEvents {
+public:
+    virtual ~SetEvents() = default;
+    virtual void set_added(const std::shared_ptr<SnapshotSet>& set) = 0;
+    virtual void set_removed(const SetId& set) = 0;
+    /// After a change; `error` is empty unless the set failed.
+    virtual void state_changed(const SetId& set, State state, const std::string& consistency, const std::string& error) = 0;
+};
+
+struct SetManagerOptions {
+    SetEnvironment environment;
+    SystemPaths paths;
+    std::size_t most_unfinished = 16;
+};
+
+/// All sets of this guest: unfinished ones, and those on disk. Thread-safe.
+class SetManager {
+public:
+    using Providers = std::function<std::vector<std::shared_ptr<Provider>>()>;
+
+    /// `providers` is asked at each use: plugins come and go. Plugins first.
+    SetManager(SetManagerOptions options, Providers providers, SetEvents& events);
+    ~SetManager();
+
+    /// Brings the sets on disk back. Errors: io.
+    Result<void> load();
+
+    /// Reads the inventory afresh. May take as long as a plugin's claim.
+    Result<std::shared_ptr<SnapshotSet>> create(const std::vector<std::string>& volumes, const SetOptions& options);
+    Result<Inventory> inventory() const;
+
+    [[nodiscard]] std::vector<std::shared_ptr<SnapshotSet>> sets() const;
+    [[nodiscard]] std::shared_ptr<SnapshotSet> find(const SetId& id) const;
+    /// Some set is in its window: hold back log lines.
+    [[nodiscard]] bool in_window() const;
+
+    /// Forgets a set that was removed, or failed; may be called from the set's own threads. A `Done` or observer must not
+    /// hold the last reference to a set beyond this call.
+    void forget(const SetId& id);
+
+private:
+    SnapshotSet::StateObserver observer(const SetId& id);
+    Result<void> check_free(const SetPlan& plan) const;
+
+    SetManagerOptions options_;
+    Providers providers_;
+    SetEvents& events_;
+    mutable std::mutex mutex_;
+    std::map<SetId, std::shared_ptr<SnapshotSet>> sets_;
+    Executor reaper_; ///< destroys forgotten sets: one cannot end its own threads
+};
+
+} // namespace quiesced

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "sequence/set_report.h"
+
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <limits>
+
+#include "sequence/state.h"
+
+namespace quiesced {
+namespace {
+
+std::string utc_now() {
+    const std::time_t now = ::time(nullptr);
+    std::tm parts{};
+    ::gmtime_r(&now, &parts);
+    std::array<char, 32> text{};
+    std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+    return text.data();
+}
+
+double between_ms(std::int64_t from, std::int64_t to) { return to_ms(std::chrono::nanoseconds(to - from)); }
+
+Monotonic::time_point at(std::int64_t ns) { return Monotonic::time_point(std::chrono::nanoseconds(ns)); }
+
+/// First start and last end of a phase of all dm chains; false when there is none.
+bool phase_span(const Record& record, StepPhase phase, std::int64_t& start, std::int64_t& end) {
+    start = std::numeric_limits<std::int64_t>::max();
+    end = 0;
+    for (const auto& step : record.steps()) {
+        if (step.phase != phase || step.started.load() == 0) continue;
+        start = std::min(start, step.started.load());
+        end = std::max(end, step.ended.load());
+    }
+    return end != 0;
+}
+
+} // namespace
+
+Manifest new_manifest(const SetId& id, const SetPlan& plan) {
+    Manifest manifest;
+    manifest.id = id.text();
+    manifest.state = state_name(State::created);
+    manifest.created = utc_now();
+    utsname system{};
+    if (::uname(&system) == 0) {
+        manifest.host = system.nodename;
+        manifest.kernel = system.release;
+    }
+    for (const auto& entry : plan.members) {
+        ManifestMember member;
+        member.volume = entry.volume.name;
+        member.file_system = entry.volume.file_system;
+        member.uuid = entry.volume.uuid;
+        member.origin = entry.volume.device_path;
+        member.placement = placement_name(entry.volume.placement);
+        member.evidence = entry.volume.evidence;
+        for (const auto& mount : entry.volume.mounts) member.mount_points.push_back(mount.path);
+        member.provider = entry.provider->name();
+        manifest.members.push_back(std::move(member));
+    }
+    return manifest;
+}
+
+void report_window(Manifest& manifest, const Record& record, const Timeline& timeline) {
+    const auto& header = record.header();
+    const auto started = header.window_started.load();
+    const auto slots = record.members();
+    // Members come first in the record, in the manifest's order; carried ones follow.
+    for (std::size_t i = 0; i < manifest.members.size() && i < slots.size(); ++i) {
+        auto& member = manifest.members[i];
+        const auto& slot = slots[i];
+        if (slot.flush_ns.load() != 0) member.flush_ms = to_ms(std::chrono::nanoseconds(slot.flush_ns.load()));
+        const auto freeze_started = slot.freeze_started.load();
+        const auto freeze_ended = slot.freeze_ended.load();
+        const auto thaw_started = slot.thaw_started.load();
+        const auto thaw_ended = slot.thaw_ended.load();
+        if (freeze_ended != 0) {
+            member.freeze_ms = between_ms(freeze_started, freeze_ended);
+            member.frozen_at_ms = between_ms(started, freeze_ended);
+        }
+        if (freeze_ended != 0 && thaw_started != 0) member.hold_ms = between_ms(freeze_ended, thaw_started);
+        if (thaw_ended != 0) member.thaw_ms = between_ms(thaw_started, thaw_ended);
+    }
+    if (started == 0) return;
+    if (const auto ended = header.window_ended.load(); ended != 0) manifest.window_ms = between_ms(started, ended);
+
+    Timeline whole;
+    for (const auto& span : timeline.spans()) whole.add(span.what, span.start, span.end);
+    std::int64_t start = 0;
+    std::int64_t end = 0;
+    if (phase_span(record, StepPhase::prime, start, end)) whole.add("prime", at(start), at(end));
+    if (phase_span(record, StepPhase::fire, start, end)) whole.add("fire", at(start), at(end));
+    std::int64_t last_frozen = 0;
+    std::int64_t first_thaw = std::numeric_limits<std::int64_t>::max();
+    for (const auto& slot : slots) {
+        last_frozen = std::max(last_frozen, slot.freeze_ended.load());
+        if (slot.thaw_started.load() != 0) first_thaw = std::min(first_thaw, slot.thaw_started.load());
+    }
+    if (last_frozen != 0) whole.add("freeze", at(started), at(last_frozen));
+    if (header.window_ended.load() != 0 && first_thaw != std::numeric_limits<std::int64_t>::max())
+        whole.add("thaw", at(first_thaw), at(header.window_ended.load()));
+    manifest.timeline = whole.relative_to(at(started));
+}
+
+std::string judge_window(Manifest& manifest, const Record& record, const std::vector<Timeline::Span>& commits) {
+    std::int64_t last_frozen = 0;
+    std::int64_t first_thaw = std::numeric_limits<std::int64_t>::max();
+    std::string reason;
+    for (const auto& slot : record.members()) {
+        if (slot.freeze_ended.load() == 0 || (slot.state.load() != MemberState::frozen && slot.state.load() != MemberState::thawed &&
+                                              slot.state.load() != MemberState::thawing))
+            reason = std::string(slot.name) + " was not frozen";
+        last_frozen = std::max(last_frozen, slot.freeze_ended.load());
+        if (slot.thaw_started.load() != 0) first_thaw = std::min(first_thaw, slot.thaw_started.load());
+    }
+    const auto inside = [&](std::int64_t start, std::int64_t end) { return start >= last_frozen && end <= first_thaw; };
+    for (const auto& step : record.steps())
+        if (step.phase == StepPhase::fire && (step.state.load() != StepState::done || !inside(step.started.load(), step.ended.load())))
+            reason = std::string(record.chains()[step.chain].name) + " was not cut while everything was frozen";
+    for (const auto& span : commits)
+        if (!inside(span.start.time_since_epoch().count(), span.end.time_since_epoch().count()))
+            reason = "the " + span.what + " was not answered while everything was frozen";
+    const std::string consistency = reason.empty() ? "filesystem" : "crash";
+    for (auto& member : manifest.members) member.consistency = consistency;
+    manifest.consistency = consistency;
+    return reason;
+}
+
+} // namespace quiesced

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "sequence/snapshot_set.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "sequence/freeze_plan.h"
+#include "sequence/set_report.h"
+
+namespace quiesced {
+namespace {
+
+/// What is left of the deadline for thawing when a plugin uses its time to the end.
+constexpr std::chrono::milliseconds kThawReserve{200};
+
+/// Runs `work(0..count-1)` side by side and returns the first error.
+template <typename Work>
+Result<void> side_by_side(std::size_t count, const Work& work) {
+    std::vector<Result<void>> results(count);
+    {
+        std::vector<std::jthread> threads;
+        for (std::size_t i = 1; i < count; ++i) threads.emplace_back([&results, &work, i] { results[i] = work(i); });
+        if (count > 0) results[0] = work(0);
+    }
+    for (auto& result : results)
+        if (!result) return std::move(result);
+    return {};
+}
+
+} // namespace
+
+SnapshotSet::SnapshotSet(SetId id, SetPlan plan, SetOptions options, SetEnvironment environment, StateObserver observer)
+    : id_(std::move(id)), options_(options), environment_(std::move(environment)), observer_(std::move(observer)),
+      plan_(std::move(plan)), manifest_(new_manifest(id_, plan_)) {
+    for (std::size_t i = 0; i < plan_.members.size(); ++i) {
+        const auto& provider = plan_.members[i].provider;
+        auto part = std::find_if(parts_.begin(), parts_.end(), [&](const Part& entry) { return entry.provider == provider; });
+        if (part == parts_.end()) part = parts_.insert(parts_.end(), Part{.provider = provider, .members = {}, .session = nullptr});
+        part->members.push_back(i);
+    }
+}
+
+SnapshotSet::SnapshotSet(SetId id, Manifest manifest, std::vector<std::shared_ptr<Provider>> providers,
+                         SetEnvironment environment, StateObserver observer)
+    : id_(std::move(id)), options_(), environment_(std::move(environment)), observer_(std::move(observer)),
+      providers_(std::move(providers)), state_(State::complete), manifest_(std::move(manifest)) {}
+
+SnapshotSet::~SnapshotSet() {
+    if (!is_final(state()))
+        static_cast<void>(abort({.kind = ErrorKind::lost, .error_number = 0, .context = "quiesced is stopping", .advice = {}, .undone = {}}));
+    urgent_.finish();
+    steps_.finish();
+}
+
+void SnapshotSet::post(Step step, Done done) {
+    if (step == Step::abort) {
+        urgent_.post([this, done = std::move(done)] {
+            done(abort({.kind = ErrorKind::lost, .error_number = 0, .context = "the set was aborted on request", .advice = {}, .undone = {}}));
+        });
+        return;
+    }
+    steps_.post([this, step, done = std::move(done)] {
+        Result<void> result;
+        {
+            const std::lock_guard lock(step_mutex_);
+            result = run(step);
+        }
+        done(std::move(result));
+        // The answer to Thaw is not kept waiting for what comes after it.
+        if (step == Step::thaw && state() == State::thawed) {
+            const std::lock_guard lock(step_mutex_);
+            static_cast<void>(fail_step(finish())); // a failure stays in the state, and is what Finish answers
+        }
+    });
+}
+
+Result<void> SnapshotSet::run(Step step) {
+    switch (step) {
+    case Step::prepare: return fail_step(prepare());
+    case Step::freeze: return fail_step(freeze());
+    case Step::snapshot: return fail_step(snapshot());
+    case Step::thaw: return fail_step(thaw());
+    case Step::finish: return fail_step(finish());
+    case Step::take: return fail_step(take());
+    case Step::remove: return remove();
+    case Step::abort: break; // never comes here
+    }
+    return fail(ErrorKind::internal, "no such step");
+}
+
+/// A step that was refused because of the state changes nothing; one that was tried and failed ends the set.
+Result<void> SnapshotSet::fail_step(Result<void> result) {
+    if (result || result.error().kind == ErrorKind::wrong_state) return result;
+    Error cause = result.error();
+    {
+        const std::lock_guard lock(mutex_);
+        // What made the step fail may be an abort that was asked for: that is then the cause.
+        if (abort_cause_) cause = *abort_cause_;
+    }
+    static_cast<void>(unwind(cause));
+    const std::lock_guard lock(mutex_);
+    if (abort_cause_) return tl::unexpected<Error>(*abort_cause_);
+    return tl::unexpected<Error>(std::move(cause));
+}
+
+Result<void> SnapshotSet::expect(State wanted, const char* step) const {
+    const auto now = state();
+    if (now == wanted) {
+        // An abort that was asked for while the step before this one ran.
+        const std::lock_guard lock(mutex_);
+        if (abort_cause_) return tl::unexpected<Error>(*abort_cause_);
+        return {};
+    }
+    std::string advice = "It must be '" + std::string(state_name(wanted)) + "'.";
+    const std::lock_guard lock(mutex_);
+    if (now == State::failed) advice = manifest_.error + " Make a new set.";
+    return fail(ErrorKind::wrong_state, std::string(step) + " is not possible: set " + id_.text() + " is '" + std::string(state_name(now)) + "'",
+                std::move(advice));
+}
+
+Result<void> SnapshotSet::prepare() {
+    if (auto good = expect(State::created, "Prepare"); !good) return good;
+    set_state(State::preparing);
+    if (auto armed = timeline_.measure("arm", [this] { return arm_all(); }); !armed) return armed;
+
+    std::vector<DmChain> chains;
+    for (const auto& part : parts_)
+        for (auto& chain : part.session->chains()) chains.push_back(std::move(chain));
+    auto plan = make_freeze_plan(id_, plan_, std::move(chains));
+    if (!plan) return pass(plan);
+    auto client = FreezerClient::start(std::move(*plan), environment_.make_launcher(), environment_.make_kernel(),
+                                       {.record_directory = environment_.record_directory},
+                                       [this](const WindowLoss& loss) { on_loss(loss); });
+    if (!client) return pass(client);
+    {
+        const std::lock_guard lock(mutex_);
+        freezer_ = std::move(*client);
+    }
+    set_state(State::prepared);
+    return {};
+}
+
+Result<void> SnapshotSet::arm_all() {
+    for (auto& part : parts_) {
+        std::vector<const Volume*> volumes;
+        for (const auto index : part.members) volumes.push_back(&plan_.members[index].volume);
+        auto session = part.provider->begin(id_, volumes, *plan_.inventory);
+        if (!session) return pass(session);
+        part.session = std::move(*session);
+        undo_.push("giving up the snapshots of " + part.provider->name(), [raw = part.session.get()] { return raw->disarm(); });
+    }
+    return side_by_side(parts_.size(), [this](std::size_t i) { return parts_[i].session->arm(); });
+}
+
+Result<void> SnapshotSet::freeze() {
+    if (auto good = expect(State::prepared, "Freeze"); !good) return good;
+    const auto client = freezer();
+    set_state(State::freezing);
+    auto flush = [&] { return client->flush(environment_.flush_bound); };
+    if (auto done = timeline_.measure("flush", flush); !done) return done;
+    if (!client->record().chains().empty()) {
+        if (auto done = client->prime(); !done) return done;
+        // What was written while priming; short, since nearly all is on the disk already.
+        if (auto done = timeline_.measure("flush again", flush); !done) return done;
+    }
+    if (auto done = client->freeze(options_.deadline); !done) return done;
+    set_state(State::frozen);
+    return {};
+}
+
+Result<void> SnapshotSet::snapshot() {
+    if (auto good = expect(State::frozen, "Snapshot"); !good) return good;
+    set_state(State::snapshotting);
+    const auto client = freezer();
+    const Monotonic::time_point deadline{std::chrono::nanoseconds(client->record().header().deadline.load()) - kThawReserve};
+    // Both kinds at once: the chains by the freezer, the LUNs by their plugins.
+    const auto cut = [&](std::size_t i) -> Result<void> {
+        if (i == 0) return client->fire();
+        auto& part = parts_[i - 1];
+        if (part.session->chains_only()) return {};
+        return timeline_.measure("commit " + part.provider->name(), [&] { return part.session->commit(deadline); });
+    };
+    auto done = side_by_side(parts_.size() + 1, [&](std::size_t i) {
+        auto result = cut(i);
+        // One failure decides: writers need not wait for the others to end.
+        if (!result) static_cast<void>(client->thaw());
+        return result;
+    });
+    if (!done) return done;
+    set_state(State::snapshotted);
+    return {};
+}
+
+Result<void> SnapshotSet::thaw() {
+    if (const auto now = state(); now == State::thawed || now == State::complete) return {};
+    if (auto good = expect(State::snapshotted, "Thaw"); !good) return good;
+    set_state(State::thawing);
+    const auto client = freezer();
+    auto thawed = client->thaw();
+    std::string reason;
+    {
+        const std::lock_guard lock(mutex_);
+        report_window(manifest_, client->record(), timeline_);
+        std::vector<Timeline::Span> commits;
+        for (const auto& span : timeline_.spans())
+            if (span.what.starts_with("commit ")) commits.push_back(span);
+        reason = judge_window(manifest_, client->record(), commits);
+        manifest_.stuck = client->stuck();
+    }
+    if (!thawed) return thawed;
+    // Only the times count: a deadline that passed after the last cut has thawed a consistent set.
+    if (!reason.empty())
+        return fail(ErrorKind::deadline, "the set is not consistent: " + reason, "Ask for a longer deadline.");
+    set_state(State::thawed);
+    return {};
+}
+
+Result<void> SnapshotSet::finish() {
+    if (state() == State::complete) return {};
+    if (auto good = expect(State::thawed, "Finish"); !good) return good;
+    {
+        std::shared_ptr<FreezerClient> ended;
+        const std::lock_guard lock(mutex_);
+        ended.swap(freezer_);
+    }
+    const auto start = Monotonic::now();
+    for (auto& part : parts_) {
+        auto records = part.session->finish();
+        if (!records) return pass(records);
+        if (records->size() != part.members.size())
+            return fail(ErrorKind::internal, part.provider->name() + " reported " + std::to_string(records->size()) + " snapshots for " +
+                                                 std::to_string(part.members.size()) + " volumes");
+        const std::lock_guard lock(mutex_);
+        for (std::size_t i = 0; i < records->size(); ++i) {
+            auto& member = manifest_.members[part.members[i]];
+            member.snapshot = (*records)[i].snapshot;
+            member.device = (*records)[i].device;
+            member.reference = (*records)[i].reference;
+        }
+    }
+    Manifest kept;
+    {
+        const std::lock_guard lock(mutex_);
+        if (manifest_.window_ms && !manifest_.timeline.empty()) {
+            // The window's start in the same clock, from any span that was relative to it.
+            const auto zero = window_start_;
+            manifest_.timeline.push_back({.what = "finish", .start_ms = to_ms(start - zero), .length_ms = to_ms(Monotonic::now() - start)});
+        }
+        manifest_.state = state_name(State::complete);
+        kept = manifest_;
+    }
+    if (auto saved = environment_.store->save(kept); !saved) return saved;
+    undo_.forget();
+    set_state(State::complete);
+    return {};
+}
+
+Result<void> SnapshotSet::take() {
+    if (state() == State::created)
+        if (auto done = prepare(); !done) return done;
+    if (auto done = freeze(); !done) return done;
+    if (auto done = snapshot(); !done) return done;
+    if (auto done = thaw(); !done) return done;
+    return finish();
+}
+
+Result<void> SnapshotSet::abort(Error cause) {
+    if (const auto now = state(); now == State::complete)
+        return fail(ErrorKind::wrong_state, "set " + id_.text() + " is complete", "Remove it with Delete.");
+    else if (now == State::failed)
+        return {};
+    {
+        const std::lock_guard lock(mutex_);
+        abort_cause_ = cause;
+    }
+    // Thaw at once, whatever step is running: it fails by that and lets go of the step lock.
+    if (const auto client = freezer()) static_cast<void>(client->thaw());
+    const std::lock_guard lock(step_mutex_);
+    if (is_final(state())) {
+        if (state() == State::failed) return {};
+        return fail(ErrorKind::wrong_state, "set " + id_.text() + " was completed before it could be aborted", "Remove it with Delete.");
+    }
+    return unwind(cause);
+}
+
+/// Thaws first, then undoes in reverse. Under step_mutex_.
+Result<void> SnapshotSet::unwind(const Error& cause) {
+    set_state(State::aborting);
+    std::vector<std::string> failed;
+    {
+        std::shared_ptr<FreezerClient> client = freezer();
+        if (client) {
+            if (auto thawed = client->thaw(); !thawed) failed.push_back("thawing: " + thawed.error().message());
+            const std::lock_guard lock(mutex_);
+            report_window(manifest_, client->record(), timeline_);
+            manifest_.stuck = client->stuck();
+            freezer_.reset();
+        }
+    }
+    for (auto& step : undo_.unwind()) failed.push_back(std::move(step));
+    {
+        const std::lock_guard lock(mutex_);
+        Error shown = cause;
+        shown.undone = failed;
+        manifest_.error = shown.message();
+    }
+    set_state(State::failed);
+    if (failed.empty()) return {};
+    return tl::unexpected<Error>(Error{.kind = ErrorKind::internal, .error_number = 0, .context = "the set could not be undone completely", .advice = {}, .undone = failed});
+}
+
+Result<void> SnapshotSet::remove() {
+    if (!is_final(state())) return expect(State::complete, "Delete");
+    if (state() == State::failed) return {};
+    const auto manifest = describe();
+    auto known = providers_;
+    for (const auto& part : parts_) known.push_back(part.provider);
+    for (const auto& member : manifest.members) {
+        if (std::any_of(known.begin(), known.end(), [&](const auto& provider) { return provider->name() == member.provider; })) continue;
+        return fail(ErrorKind::plugin_missing, "the provider '" + member.provider + "' of " + member.volume + " is not there",
+                    "Start its plugin, then delete the set: systemctl start quiesced-plugin-" + member.provider + ".socket");
+    }
+    std::vector<std::string> removed;
+    for (const auto& provider : known) {
+        if (std::find(removed.begin(), removed.end(), provider->name()) != removed.end()) continue;
+        std::vector<SnapshotRecord> records;
+        for (const auto& member : manifest.members)
+            if (member.provider == provider->name())
+                records.push_back({.volume = member.volume, .provider = member.provider, .snapshot = member.snapshot,
+                                   .device = member.device, .reference = member.reference});
+        removed.push_back(provider->name());
+        if (records.empty()) continue;
+        if (auto gone = provider->remove(id_, records); !gone) return gone;
+    }
+    return environment_.store->remove(id_);
+}
+
+Result<std::chrono::milliseconds> SnapshotSet::keep_alive() {
+    const auto client = freezer();
+    if (!client || !is_window(state())) {
+        auto refused = expect(State::frozen, "KeepAlive");
+        if (!refused) return pass(refused);
+        return fail(ErrorKind::wrong_state, "KeepAlive is not possible now");
+    }
+    if (auto extended = client->extend(Monotonic::now() + options_.deadline); !extended) return pass(extended);
+    return options_.deadline;
+}
+
+void SnapshotSet::on_loss(const WindowLoss& loss) {
+    // From a thread of the freezer's client, which the abort destroys: hand over.
+    urgent_.post([this, loss] {
+        const auto now = state();
+        if (is_final(now) || now == State::thawed || now == State::thawing) return;
+        if (now == State::snapshotted) {
+            // All was cut before: the set may still be good. Thaw finds out by the times and goes on from there.
+            post(Step::thaw, [](const Result<void>&) {});
+            return;
+        }
+        Error cause{.kind = loss.kind, .error_number = 0, .context = {}, .advice = {}, .undone = loss.report.failed};
+        if (loss.kind == ErrorKind::deadline) {
+            cause.context = "the deadline of " + std::to_string(options_.deadline.count()) + " ms passed and everything was thawed";
+            cause.advice = "Ask for a longer deadline, or call KeepAlive in time.";
+        } else {
+            cause.context = "the freezer process died; what it held was thawed and resumed";
+            cause.advice = "See the journal for its end.";
+        }
+        static_cast<void>(abort(std::move(cause)));
+    });
+}
+
+void SnapshotSet::set_state(State state) {
+    {
+        const std::lock_guard lock(mutex_);
+        state_ = state;
+        manifest_.state = state_name(state);
+        if (state == State::thawed && freezer_)
+            window_start_ = Monotonic::time_point(std::chrono::nanoseconds(freezer_->record().header().window_started.load()));
+    }
+    if (observer_) observer_(state);
+}
+
+State SnapshotSet::state() const {
+    const std::lock_guard lock(mutex_);
+    return state_;
+}
+
+std::string SnapshotSet::consistency() const {
+    const std::lock_guard lock(mutex_);
+    return manifest_.consistency;
+}
+
+std::vector<std::string> SnapshotSet::volumes() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::string> names;
+    for (const auto& member : manifest_.members) names.push_back(member.volume);
+    return names;
+}
+
+Manifest SnapshotSet::describe() const {
+    const std::lock_guard lock(mutex_);
+    return manifest_;
+}
+
+std::vector<DeviceNumber> SnapshotSet::held_superblocks() const {
+    std::vector<DeviceNumber> held;
+    if (is_final(state())) return held;
+    for (const auto* group : {&plan_.members, &plan_.carried})
+        for (const auto& entry : *group) held.push_back(entry.volume.superblock);
+    return held;
+}
+
+std::shared_ptr<FreezerClient> SnapshotSet::freezer() const {
+    const std::lock_guard lock(mutex_);
+    return freezer_;
+}
+
+} // namespace quiesced

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "freeze/freezer_client.h"
+#include "sequence/executor.h"
+#include "sequence/planner.h"
+#include "sequence/state.h"
+#include "sequence/timeline.h"
+#include "sequence/undo_stack.h"
+#include "snapshot/manifest.h"
+
+namespace quiesced {
+
+/// What a set needs from outside; all of it outlives the sets.
+struct SetEnvironment {
+    std::function<std::unique_ptr<FreezerLauncher>()> make_launcher;
+    std::function<WindowKernel()> make_kernel;
+    ManifestStore* store = nullptr;
+    std::string record_directory = "/run/quiesced";
+    std::chrono::milliseconds flush_bound{30000}; ///< for the pre-flush
+};
+
+struct SetOptions {
+    std::chrono::milliseconds deadline{10000}; ///< from the start of the first FIFREEZE; 100 ms to 10 min
+};
+
+/// One step of the sequence, as a requestor asks for it.
+enum class Step { prepare, freeze, snapshot, thaw, finish, take, abort, remove };
+
+/// One snapshot set and its sequence: the coordinator. Decides what happens in which order and what undoes it; how is the
+/// business of the planner, the providers and the freezer.
+///
+/// post() may be called from any thread and returns at once. Ordinary steps run one after another on the set's own
+/// thread; abort, and a loss reported by the freezer, run on a second one and interrupt them.
+class SnapshotSet {
+public:
+    using Done = std::function<void(Result<void>)>;
+    using StateObserver = std::function<void(State)>;
+
+    /// A new set. `observer` is called from the set's threads after each change of state.
+    SnapshotSet(SetId id, SetPlan plan, SetOptions options, SetEnvironment environment, StateObserver observer);
+    /// A finished set from disk; only Step::remove and describe() make sense. `providers` are those it may need.
+    SnapshotSet(SetId id, Manifest manifest, std::vector<std::shared_ptr<Provider>> providers, SetEnvironment environment,
+                StateObserver observer);
+    ~SnapshotSet(); ///< aborts an unfinished set and waits for it
+    SnapshotSet(const SnapshotSet&) = delete;
+    SnapshotSet& operator=(const SnapshotSet&) = delete;
+
+    /// Starts a step; `done` is called once, from one of the set's threads. Errors: wrong_state and what the step brings.
+    void post(Step step, Done done);
+
+    /// Moves the deadline while frozen; waits for the freezer's answer (microseconds). Returns the time to it.
+    Result<std::chrono::milliseconds> keep_alive();
+
+    [[nodiscard]] const SetId& id() const { return id_; }
+    [[nodiscard]] State state() const;
+    [[nodiscard]] std::string consistency() const;
+    [[nodiscard]] std::vector<std::string> volumes() const;
+    [[nodiscard]] Manifest describe() const;
+    /// Superblocks it freezes, while it is unfinished.
+    [[nodiscard]] std::vector<DeviceNumber> held_superblocks() const;
+
+private:
+    struct Part { ///< one provider's share
+        std::shared_ptr<Provider> provider;
+        std::vector<std::size_t> members;
+        std::unique_ptr<ProviderSession> session;
+    };
+
+    Result<void> run(Step step);
+    Result<void> prepare();
+    Result<void> arm_all();
+    Result<void> freeze();
+    Result<void> snapshot();
+    Result<void> thaw();
+    Result<void> finish();
+    Result<void> take();
+    Result<void> abort(Error cause);
+    Result<void> unwind(const Error& cause);
+    Result<void> remove();
+    Result<void> expect(State state, const char* step) const;
+    Result<void> fail_step(Result<void> result);
+    void on_loss(const WindowLoss& loss);
+    void set_state(State state);
+    [[nodiscard]] std::shared_ptr<FreezerClient> freezer() const;
+
+    const SetId id_;
+    const SetOptions options_;
+    const SetEnvironment environment_;
+    const StateObserver observer_;
+    SetPlan plan_;
+    std::vector<Part> parts_;
+    std::vector<std::shared_ptr<Provider>> providers_; ///< of a set from disk
+    Timeline timeline_;
+    UndoStack undo_;
+
+    mutable std::mutex mutex_; ///< state_, manifest_, freezer_, abort_cause_
+    State state_ = State::created;
+    Manifest manifest_;
+    std::shared_ptr<FreezerClient> freezer_;
+    std::optional<Error> abort_cause_; ///< asked for while a step runs
+    Monotonic::time_point window_start_{};
+
+    std::mutex step_mutex_; ///< held by whoever runs a step or the abort
+    Executor steps_;
+    Executor urgent_; ///< last: its thread ends first
+};
+
+} // namespace quiesced

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "freeze/dm_chain.h"
+#include "volumes/inventory.h"
+#include "volumes/volume.h"
+
+namespace quiesced {
+
+/// The snapshot of one member, as the manifest keeps it.
+struct SnapshotRecord {
+    std::string volume;    ///< Volume::name of the member
+    std::string provider;  ///< Provider::name()
+    std::string snapshot;  ///< what an admin calls it: "vg/lv-q1a2b3c4", or the array's name
+    std::string device;    ///< device to mount: "/dev/vg/...", "/dev/disk/by-id/wwn-..."; empty while not mapped
+    std::string reference; ///< the provider's own note, which it gets back on remove(); JSON
+};
+
+/// One provider's part in one set, from Prepare to Finish. Called from one thread at a time.
+/// Order: arm, chains, commit, finish; disarm at any point and more than once.
+class ProviderSession {
+public:
+    virtual ~ProviderSession() = default;
+
+    /// Before the freeze: checks the space of all its members first, then reserves their snapshots. On error nothing is
+    /// left behind. Errors: no_space, lvm_failed, plugin_*, busy.
+    virtual Result<void> arm() = 0;
+
+    /// The dm work of prime and fire for its members; after arm. Plugins have none.
+    [[nodiscard]] virtual std::vector<DmChain> chains() const { return {}; }
+
+    /// commit() has nothing to do: all cuts are chains.
+    [[nodiscard]] virtual bool chains_only() const { return false; }
+
+    /// Inside the window, while the freezer fires the chains: cuts what is not cut by dm. Must not touch a file
+    /// outside /run, exec, or log. Returns before `deadline`. Errors: plugin_failed, deadline.
+    virtual Result<void> commit(Monotonic::time_point deadline) {
+        static_cast<void>(deadline);
+        return {};
+    }
+
+    /// After the thaw: confirms, maps, and says what was made, one record a member in the members' order.
+    virtual Result<std::vector<SnapshotRecord>> finish() = 0;
+
+    /// Removes everything that arm, commit and finish made. Never called while frozen or primed. Returns the
+    /// failure of what is left, named.
+    virtual Result<void> disarm() = 0;
+};
+
+/// What takes the snapshot of members. Thread-safe.
+class Provider {
+public:
+    virtual ~Provider() = default;
+
+    /// "lvm", "exec", ...
+    [[nodiscard]] virtual std::string name() const = 0;
+
+    /// Which of these volumes it can take, as indexes into `volumes`. May ask a plugin (up to its claim budget).
+    virtual Result<std::vector<std::size_t>> claim(const std::vector<const Volume*>& volumes, const Inventory& inventory) = 0;
+
+    /// Begins its part of a set; the volumes are those it claimed and the caller chose. Copies what it needs.
+    virtual Result<std::unique_ptr<ProviderSession>> begin(const SetId& set, const std::vector<const Volume*>& volumes,
+                                                           const Inventory& inventory) = 0;
+
+    /// Removes finished snapshots of a set, from their records. Records already gone are no error.
+    virtual Result<void> remove(const SetId& set, const std::vector<SnapshotRecord>& records) = 0;
+};
+
+} // namespace quiesced
