@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "arrays/plugin_provider.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+
+#include "arrays/lun_disks.h"
+#include "arrays/plugin_connection.h"
+#include "arrays/plugin_session.h"
+#include "base/unique_fd.h"
+
+namespace quiesced {
+namespace {
+
+/// Reads the result of `claim`: the array's volume name (or nothing) by WWID.
+Result<std::map<std::string, std::string>> parse_claims(const Json& result) {
+    const auto bad = [](const char* what) { return fail(ErrorKind::plugin_failed, std::string("its result is not usable: ") + what); };
+    if (!result.is_object()) return bad("no object");
+    const auto list = result.find("claimed");
+    if (list == result.end() || !list->is_array()) return bad("it has no list \"claimed\"");
+    std::map<std::string, std::string> claims;
+    for (const auto& entry : *list) {
+        const auto wwid = entry.is_object() ? entry.find("wwid") : entry.end();
+        if (!entry.is_object() || wwid == entry.end() || !wwid->is_string()) return bad("a claimed disk has no \"wwid\"");
+        const auto name = entry.find("array_volume");
+        claims[wwid->get<std::string>()] = name != entry.end() && name->is_string() ? name->get<std::string>() : "";
+    }
+    return claims;
+}
+
+/// Whether a file system is mounted from it, or something holds it: O_EXCL on a block device asks for the same claim
+/// as mount, device-mapper and LVM take.
+bool in_use(const std::string& device) {
+    struct stat status {};
+    if (::stat(device.c_str(), &status) != 0 || !S_ISBLK(status.st_mode)) return false;
+    const UniqueFd fd(::open(device.c_str(), O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK));
+    return !fd && errno == EBUSY;
+}
+
+} // namespace
+
+PluginProvider::PluginProvider(std::string name, PluginSettings settings)
+    : name_(std::move(name)), settings_(std::move(settings)) {}
+
+Result<std::vector<std::size_t>> PluginProvider::claim(const std::vector<const Volume*>& volumes, const Inventory& inventory) {
+    std::vector<std::optional<std::vector<Disk>>> luns;
+    std::set<std::string> seen;
+    Json disks = Json::array();
+    for (const auto* volume : volumes) {
+        luns.push_back(lun_disks(*volume, inventory));
+        for (const auto& disk : luns.back().value_or(std::vector<Disk>()))
+            if (seen.insert(disk.wwid).second) disks.push_back(disk_to_json(disk));
+    }
+    if (disks.empty()) return std::vector<std::size_t>();
+
+    auto connection = PluginConnection::connect(name_, settings_.directory, Monotonic::now() + settings_.budgets.describe);
+    if (!connection) return pass(connection);
+    if (const auto description = connection->describe(settings_.budgets.describe); !description)
+        return tl::unexpected<Error>(description.error());
+    const auto result = connection->call("claim", Json{{"disks", disks}}, settings_.budgets.claim);
+    if (!result) return tl::unexpected<Error>(result.error());
+    const auto claims = parse_claims(*result);
+    if (!claims) {
+        auto error = claims.error();
+        error.context = "plugin " + name_ + ": claim: " + error.context;
+        return tl::unexpected<Error>(std::move(error));
+    }
+
+    std::vector<std::size_t> claimed;
+    for (std::size_t i = 0; i < volumes.size(); ++i) {
+        const auto is_claimed = [&](const Disk& disk) { return claims->contains(disk.wwid); };
+        if (luns[i] && std::all_of(luns[i]->begin(), luns[i]->end(), is_claimed)) claimed.push_back(i);
+    }
+    const std::lock_guard lock(mutex_);
+    for (const auto& [wwid, array_volume] : *claims)
+        if (seen.contains(wwid)) array_volumes_[wwid] = array_volume;
+    return claimed;
+}
+
+Result<std::unique_ptr<ProviderSession>> PluginProvider::begin(const SetId& set, const std::vector<const Volume*>& volumes,
+                                                               const Inventory& inventory) {
+    std::vector<PluginMember> members;
+    std::set<std::string> seen;
+    Json disks = Json::array();
+    const std::lock_guard lock(mutex_);
+    for (const auto* volume : volumes) {
+        const auto luns = lun_disks(*volume, inventory);
+        if (!luns)
+            return fail(ErrorKind::no_provider, "plugin " + name_ + " cannot take " + volume->name +
+                                                    ": not every disk below it is a LUN with a WWID");
+        PluginMember member{.volume = volume->name, .origins = {}, .part = mountable_part(*volume, inventory)};
+        for (const auto& disk : *luns) {
+            member.origins.push_back(disk.wwid);
+            if (!seen.insert(disk.wwid).second) continue;
+            auto object = disk_to_json(disk);
+            const auto array_volume = array_volumes_.find(disk.wwid);
+            if (array_volume != array_volumes_.end() && !array_volume->second.empty())
+                object["array_volume"] = array_volume->second;
+            disks.push_back(std::move(object));
+        }
+        members.push_back(std::move(member));
+    }
+    return std::make_unique<PluginSession>(name_, settings_, set, std::move(disks), std::move(members));
+}
+
+Result<void> PluginProvider::remove(const SetId& set, const std::vector<SnapshotRecord>& records) {
+    Json snapshots = Json::array();
+    std::set<std::string> seen;
+    for (const auto& record : records) {
+        if (!record.device.empty() && in_use(record.device))
+            return fail(ErrorKind::busy, "the snapshot of " + record.volume + " on " + record.device + " is in use",
+                        "Unmount it (and deactivate what lies on it), then delete the set again.");
+        // The record was on disk meanwhile. One that cannot be read takes nothing away: `delete` goes by the set.
+        const Json reference = Json::parse(record.reference, nullptr, false);
+        const auto list = reference.is_object() ? reference.find("snapshots") : reference.end();
+        if (!reference.is_object() || list == reference.end() || !list->is_array()) continue;
+        for (const auto& snapshot : *list)
+            if (seen.insert(snapshot.dump()).second) snapshots.push_back(snapshot);
+    }
+    auto connection = PluginConnection::connect(name_, settings_.directory, Monotonic::now() + settings_.budgets.describe);
+    if (!connection) return pass(connection);
+    if (const auto description = connection->describe(settings_.budgets.describe); !description)
+        return tl::unexpected<Error>(description.error());
+    const auto result = connection->call("delete", Json{{"set", set.text()}, {"snapshots", snapshots}}, settings_.budgets.remove);
+    if (!result) return tl::unexpected<Error>(result.error());
+    return {};
+}
+
+} // namespace quiesced

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "arrays/plugin_settings.h"
+#include "snapshot/provider.h"
+
+namespace quiesced {
+
+/// Snapshots on an array, taken by a plugin: a program of its own behind NAME.sock. Holds no connection: each call and
+/// each session has its own. Thread-safe.
+class PluginProvider : public Provider {
+public:
+    /// `name` is the plugin's: "exec". That nobody listens shows at the first use.
+    explicit PluginProvider(std::string name, PluginSettings settings = {});
+
+    [[nodiscard]] std::string name() const override { return name_; }
+
+    /// A volume is claimed when every LUN below it is. Does not ask the plugin when no volume lies on LUNs alone.
+    Result<std::vector<std::size_t>> claim(const std::vector<const Volume*>& volumes, const Inventory& inventory) override;
+
+    /// Errors: no_provider for a volume that does not lie on LUNs alone. The plugin is not asked before arm().
+    Result<std::unique_ptr<ProviderSession>> begin(const SetId& set, const std::vector<const Volume*>& volumes,
+                                                   const Inventory& inventory) override;
+
+    /// Errors also: busy, when a snapshot's device is in use; then nothing is removed.
+    Result<void> remove(const SetId& set, const std::vector<SnapshotRecord>& records) override;
+
+private:
+    std::string name_;
+    PluginSettings settings_;
+    std::mutex mutex_;
+    std::map<std::string, std::string> array_volumes_; ///< by WWID: what claim() learned; under mutex_
+};
+
+} // namespace quiesced
