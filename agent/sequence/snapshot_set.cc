@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <thread>
 
-#include "sequence/freeze_plan.h"
 #include "sequence/set_report.h"
 
 namespace quiesced {
@@ -126,7 +125,7 @@ Result<void> SnapshotSet::prepare() {
     std::vector<DmChain> chains;
     for (const auto& part : parts_)
         for (auto& chain : part.session->chains()) chains.push_back(std::move(chain));
-    auto plan = make_freeze_plan(id_, plan_, std::move(chains));
+    auto plan = make_freeze_plan(id_, plan_, std::move(chains), environment_.open_mount);
     if (!plan) return pass(plan);
     auto client = FreezerClient::start(std::move(*plan), environment_.make_launcher(), environment_.make_kernel(),
                                        {.record_directory = environment_.record_directory},

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "freeze/freezer_client.h"
 #include "sequence/executor.h"
+#include "sequence/freeze_plan.h"
 #include "sequence/planner.h"
 #include "sequence/state.h"
 #include "sequence/timeline.h"
@@ -26,6 +27,7 @@ struct SetEnvironment {
     std::function<std::unique_ptr<FreezerLauncher>()> make_launcher;
     std::function<WindowKernel()> make_kernel;
     ManifestStore* store = nullptr;
+    MountOpener open_mount = quiesced::open_mount;
     std::string record_directory = "/run/quiesced";
     std::chrono::milliseconds flush_bound{30000}; ///< for the pre-flush
 };

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "snapshot/provider.h"
+#include "volumes/inventory.h"
+
+namespace quiesced {
+
+/// A guest in memory: volumes with one device each.
+class TestGuest {
+public:
+    void lv(const std::string& mount, std::uint32_t minor) {
+        BlockNode node = block(minor, "dm-" + std::to_string(minor), BlockNode::Kind::device_mapper);
+        node.dm_name = "vg-" + std::to_string(minor);
+        add(node, mount, Placement::virtual_disk);
+    }
+    void lun(const std::string& mount, std::uint32_t minor) {
+        const auto node = block(minor, "sd" + std::to_string(minor), BlockNode::Kind::disk);
+        Disk disk;
+        disk.number = node.number;
+        disk.name = node.name;
+        disk.placement = Placement::lun;
+        disk.wwid = "naa.6001405" + std::to_string(minor);
+        disks_[node.number] = disk;
+        add(node, mount, Placement::lun);
+    }
+    /// On a file of the volume with number `backing`.
+    void loop(const std::string& mount, std::uint32_t minor, std::uint32_t backing) {
+        BlockNode node = block(minor, "loop" + std::to_string(minor), BlockNode::Kind::loop);
+        node.backing = LoopBacking{.path = "/somewhere/file", .file_system = number(backing)};
+        add(node, mount, Placement::virtual_disk);
+    }
+    void tmpfs(const std::string& mount) {
+        Volume volume;
+        volume.name = mount;
+        volume.superblock = {0, 77};
+        volume.file_system = "tmpfs";
+        volume.device_path = "tmpfs";
+        volume.mounts = {{.path = mount, .mount_id = 900, .root = "/", .read_only = false}};
+        volumes_.push_back(volume);
+    }
+    [[nodiscard]] Inventory inventory() const { return {volumes_, BlockGraph(nodes_), disks_}; }
+
+private:
+    static DeviceNumber number(std::uint32_t minor) { return {253, minor}; }
+    static BlockNode block(std::uint32_t minor, const std::string& name, BlockNode::Kind kind) {
+        BlockNode node;
+        node.number = number(minor);
+        node.name = name;
+        node.kind = kind;
+        node.size = {1U << 30U};
+        return node;
+    }
+    void add(const BlockNode& node, const std::string& mount, Placement placement) {
+        nodes_[node.number] = node;
+        Volume volume;
+        volume.device_path = node.path();
+        volume.name = mount.empty() ? volume.device_path : mount;
+        volume.superblock = node.number;
+        volume.file_system = "ext4";
+        volume.devices = {node.number};
+        volume.leaves = {node.number};
+        volume.placement = placement;
+        volume.size = node.size;
+        if (!mount.empty()) volume.mounts = {{.path = mount, .mount_id = 100 + node.number.minor, .root = "/", .read_only = false}};
+        volumes_.push_back(volume);
+    }
+
+    std::vector<Volume> volumes_;
+    std::map<DeviceNumber, BlockNode> nodes_;
+    std::map<DeviceNumber, Disk> disks_;
+};
+
+/// What a fake provider was asked, and what it shall answer.
+struct FakeCalls {
+    std::mutex mutex;
+    std::vector<std::string> log;
+    void add(const std::string& what) {
+        const std::lock_guard lock(mutex);
+        log.push_back(what);
+    }
+    [[nodiscard]] std::vector<std::string> all() {
+        const std::lock_guard lock(mutex);
+        return log;
+    }
+    [[nodiscard]] std::size_t count(const std::string& what) {
+        const std::lock_guard lock(mutex);
+        return static_cast<std::size_t>(std::count(log.begin(), log.end(), what));
+    }
+};
+
+class FakeProvider : public Provider {
+public:
+    FakeProvider(std::string name, Placement takes) : name_(std::move(name)), takes_(takes) {}
+
+    bool claims = true;
+    std::optional<Error> claim_error, arm_error, commit_error, finish_error, disarm_error, remove_error;
+    std::vector<DmChain> chains;
+    std::shared_ptr<FakeCalls> calls = std::make_shared<FakeCalls>();
+    std::function<void()> during_arm, during_commit;
+
+    [[nodiscard]] std::string name() const override { return name_; }
+    Result<std::vector<std::size_t>> claim(const std::vector<const Volume*>& volumes, const Inventory& /*inventory*/) override {
+        if (claim_error) return tl::unexpected<Error>(*claim_error);
+        std::vector<std::size_t> mine;
+        for (std::size_t i = 0; claims && i < volumes.size(); ++i)
+            if (volumes[i]->placement == takes_) mine.push_back(i);
+        return mine;
+    }
+    Result<std::unique_ptr<ProviderSession>> begin(const SetId& /*set*/, const std::vector<const Volume*>& volumes,
+                                                   const Inventory& /*inventory*/) override {
+        std::vector<std::string> names;
+        for (const auto* volume : volumes) names.push_back(volume->name);
+        return std::make_unique<Session>(*this, std::move(names));
+    }
+    Result<void> remove(const SetId& /*set*/, const std::vector<SnapshotRecord>& records) override {
+        calls->add("remove " + std::to_string(records.size()));
+        return answer(remove_error);
+    }
+
+private:
+    static Result<void> answer(const std::optional<Error>& error) {
+        if (error) return tl::unexpected<Error>(*error);
+        return {};
+    }
+    class Session : public ProviderSession {
+    public:
+        Session(FakeProvider& provider, std::vector<std::string> volumes) : provider_(provider), volumes_(std::move(volumes)) {}
+        Result<void> arm() override {
+            provider_.calls->add("arm");
+            if (provider_.during_arm) provider_.during_arm();
+            return answer(provider_.arm_error);
+        }
+        [[nodiscard]] std::vector<DmChain> chains() const override { return provider_.chains; }
+        [[nodiscard]] bool chains_only() const override { return !provider_.chains.empty(); }
+        Result<void> commit(Monotonic::time_point /*deadline*/) override {
+            provider_.calls->add("commit");
+            if (provider_.during_commit) provider_.during_commit();
+            return answer(provider_.commit_error);
+        }
+        Result<std::vector<SnapshotRecord>> finish() override {
+            provider_.calls->add("finish");
+            if (provider_.finish_error) return tl::unexpected<Error>(*provider_.finish_error);
+            std::vector<SnapshotRecord> records;
+            for (const auto& volume : volumes_)
+                records.push_back({.volume = volume, .provider = provider_.name(), .snapshot = volume + "-snapshot", .device = "/dev/snapshot", .reference = "{}"});
+            return records;
+        }
+        Result<void> disarm() override {
+            provider_.calls->add("disarm");
+            return answer(provider_.disarm_error);
+        }
+
+    private:
+        FakeProvider& provider_;
+        std::vector<std::string> volumes_;
+    };
+
+    std::string name_;
+    Placement takes_;
+};
+
+} // namespace quiesced
