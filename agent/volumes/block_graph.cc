@@ -118,8 +118,9 @@ public:
             return fail(ErrorKind::unsupported, node->path() + " lies on itself",
                         "Check its table with 'dmsetup deps' or 'lsblk -s'.");
         if (path_.size() > kDeepestStack)
-            return fail(ErrorKind::unsupported, node->path() + " is below more than " +
-                                                    std::to_string(kDeepestStack) + " layers of block devices",
+            return fail(ErrorKind::unsupported,
+                        node->path() + " is below more than " + std::to_string(kDeepestStack) +
+                            " layers of block devices",
                         "Such a stack cannot be snapshotted.");
         if (!seen_.insert(number).second) return {};
         if (node->lower.empty() || node->backing) {

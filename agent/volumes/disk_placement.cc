@@ -15,15 +15,14 @@ constexpr auto kHypervisors = std::to_array<std::string_view>(
 
 /// SCSI vendors of storage arrays and targets: a disk that a hypervisor passes through keeps its array's name.
 constexpr auto kArrays = std::to_array<std::string_view>(
-    {"3PARdata", "COMPELNT", "DataCore", "DELL EMC", "DGC", "DotHill", "EMC", "EQLOGIC", "FALCON", "FreeNAS", "FUJITSU",
-     "HITACHI", "HPE", "HP", "HUAWEI", "IBM", "IET", "INFINIDAT", "LENOVO", "LIO-ORG", "LSI", "MacroSAN", "NEC",
-     "NETAPP", "NEXENTA", "Nimble", "OPEN-E", "Pillar", "PURE", "QNAP", "SCST_BIO", "SCST_FIO", "SUN", "SYNOLOGY",
-     "TEGILE", "TrueNAS", "VIOLIN", "XtremIO", "XIOTECH", "ZADARA"});
+    {"3PARdata", "COMPELNT", "DataCore", "DELL EMC", "DGC",     "DotHill", "EMC",    "EQLOGIC",   "FALCON",  "FreeNAS",
+     "FUJITSU",  "HITACHI",  "HPE",      "HP",       "HUAWEI",  "IBM",     "IET",    "INFINIDAT", "LENOVO",  "LIO-ORG",
+     "LSI",      "MacroSAN", "NEC",      "NETAPP",   "NEXENTA", "Nimble",  "OPEN-E", "Pillar",    "PURE",    "QNAP",
+     "SCST_BIO", "SCST_FIO", "SUN",      "SYNOLOGY", "TEGILE",  "TrueNAS", "VIOLIN", "XtremIO",   "XIOTECH", "ZADARA"});
 
 bool same_text(std::string_view a, std::string_view b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-        return std::tolower(x) == std::tolower(y);
-    });
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 bool is_hypervisor(std::string_view text) {
@@ -56,7 +55,8 @@ void judge_placement(Disk& disk, const std::string& fabric) {
     note("vendor", disk.vendor);
     note("model", disk.model);
     note("serial", disk.serial);
-    if (disk.transport == "virtio" || disk.transport == "xen" || is_hypervisor(disk.vendor) || is_hypervisor(disk.model)) {
+    if (disk.transport == "virtio" || disk.transport == "xen" || is_hypervisor(disk.vendor) ||
+        is_hypervisor(disk.model)) {
         disk.placement = Placement::virtual_disk;
     } else if (is_array(disk.vendor)) {
         disk.placement = Placement::lun;

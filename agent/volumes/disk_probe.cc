@@ -65,8 +65,7 @@ bool is_pci_address(std::string_view text) {
 /// "2:0:0:1"
 bool is_hctl(std::string_view text) {
     return std::count(text.begin(), text.end(), ':') == 3 && std::isdigit(static_cast<unsigned char>(text.back())) &&
-           std::all_of(text.begin(), text.end(),
-                       [](unsigned char c) { return std::isdigit(c) != 0 || c == ':'; });
+           std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c) != 0 || c == ':'; });
 }
 
 /// The unit serial number page: a head of 4 bytes, whose last two are the length.
@@ -141,7 +140,8 @@ Result<Disk> probe_disk(const BlockNode& node, const std::string& sysfs) {
     disk.size = node.size;
     // Only what is below .../devices: a fixture tree may lie in any folder.
     const auto devices = block.rfind("/devices/");
-    auto fabric = read_way(disk, split(std::string_view(block).substr(devices == std::string::npos ? 0 : devices)), sysfs);
+    auto fabric =
+        read_way(disk, split(std::string_view(block).substr(devices == std::string::npos ? 0 : devices)), sysfs);
     if (node.name.starts_with("nvme")) fabric = read_nvme_way(disk, block);
     if (node.name.starts_with("nbd") || node.name.starts_with("rbd")) {
         disk.transport = node.name.substr(0, 3);

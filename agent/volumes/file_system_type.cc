@@ -8,14 +8,25 @@ namespace quiesced {
 namespace {
 
 constexpr auto kNetwork = std::to_array<std::string_view>({
-    "9p", "acfs", "afs", "beegfs", "ceph", "cifs", "coda", "cvfs", "davfs", "glusterfs", "gpfs", "lustre", "ncp",
-    "ncpfs", "nfs", "nfs4", "orangefs", "panfs", "pvfs2", "shfs", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs",
+    "9p",        "acfs", "afs",    "beegfs", "ceph",   "cifs",     "coda",   "cvfs",     "davfs",
+    "glusterfs", "gpfs", "lustre", "ncp",    "ncpfs",  "nfs",      "nfs4",   "orangefs", "panfs",
+    "pvfs2",     "shfs", "smb3",   "smbfs",  "vboxsf", "virtiofs", "vmhgfs",
 });
 
 /// The part after "fuse."; other FUSE programs may be local or not, and are not to be trusted either way.
 constexpr auto kNetworkFuse = std::to_array<std::string_view>({
-    "ceph-fuse", "cephfs", "davfs2", "gcsfuse", "glusterfs", "juicefs", "mount.davfs", "rclone", "s3fs", "seaweedfs",
-    "sshfs", "vmhgfs-fuse",
+    "ceph-fuse",
+    "cephfs",
+    "davfs2",
+    "gcsfuse",
+    "glusterfs",
+    "juicefs",
+    "mount.davfs",
+    "rclone",
+    "s3fs",
+    "seaweedfs",
+    "sshfs",
+    "vmhgfs-fuse",
 });
 
 template <std::size_t Size>

@@ -7,7 +7,7 @@ namespace quiesced {
 
 /// What the name of a file system type alone tells.
 struct FileSystemClass {
-    bool network = false; ///< its files are on another machine or on the host: never a member
+    bool network = false;       ///< its files are on another machine or on the host: never a member
     bool remote_answer = false; ///< a server or another process answers for it: a path on it may block for ever, so
                                 ///< none is ever opened, not even by stat()
 };

@@ -70,11 +70,12 @@ public:
                 describe(volume, entry.source);
                 volumes.push_back(std::move(volume));
             }
-            volumes.at(place->second).mounts.push_back({.path = entry.mount_point,
-                                                        .mount_id = entry.mount_id,
-                                                        .root = entry.root,
-                                                        .read_only = has_option(entry.options, "ro"),
-                                                        .hidden = !tree_.visible(entry)});
+            volumes.at(place->second)
+                .mounts.push_back({.path = entry.mount_point,
+                                   .mount_id = entry.mount_id,
+                                   .root = entry.root,
+                                   .read_only = has_option(entry.options, "ro"),
+                                   .hidden = !tree_.visible(entry)});
         }
         for (auto& volume : volumes) {
             std::stable_sort(volume.mounts.begin(), volume.mounts.end(), [](const MountPoint& a, const MountPoint& b) {
@@ -163,7 +164,8 @@ private:
         volume.devices.push_back(entry.device);
         if (entry.file_system != "xfs") return;
         for (const auto* option : {"logdev", "rtdev"})
-            if (const auto device = device_at(option_value(entry.super_options, option))) volume.devices.push_back(*device);
+            if (const auto device = device_at(option_value(entry.super_options, option)))
+                volume.devices.push_back(*device);
     }
 
     void find_btrfs_devices(Volume& volume, const MountEntry& entry) const {

@@ -21,9 +21,9 @@ struct MountEntry {
     std::string mount_point;     ///< absolute
     std::string options;         ///< of the mount: "rw,relatime"
     std::vector<std::string> optional_fields; ///< "shared:1", "master:2"; unknown ones too
-    std::string file_system;     ///< "ext4", "fuse.sshfs"
-    std::string source;          ///< "/dev/vda1", "server:/export"; may be empty
-    std::string super_options;   ///< of the superblock: "rw,logdev=/dev/vdc"
+    std::string file_system;                  ///< "ext4", "fuse.sshfs"
+    std::string source;                       ///< "/dev/vda1", "server:/export"; may be empty
+    std::string super_options;                ///< of the superblock: "rw,logdev=/dev/vdc"
 };
 
 /// A line that is no mountinfo.

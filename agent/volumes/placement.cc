@@ -67,7 +67,8 @@ private:
         if (node != nullptr && node->backing) place_loop(disk->second, *node->backing);
         volume.placement = combine(volume.placement, disk->second.placement);
         std::string text = disk->second.name + ": ";
-        for (const auto& fact : disk->second.evidence) text += (&fact == disk->second.evidence.data() ? "" : ", ") + fact;
+        for (const auto& fact : disk->second.evidence)
+            text += (&fact == disk->second.evidence.data() ? "" : ", ") + fact;
         volume.evidence.push_back(std::move(text));
     }
 
@@ -88,7 +89,8 @@ private:
         }
         place(found->second);
         loop.placement = volume.placement;
-        loop.evidence.push_back("on volume " + volume.name + " (" + std::string(placement_name(volume.placement)) + ")");
+        loop.evidence.push_back("on volume " + volume.name + " (" + std::string(placement_name(volume.placement)) +
+                                ")");
     }
 
     std::vector<Volume>& volumes_;

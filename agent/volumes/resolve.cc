@@ -71,8 +71,8 @@ Result<const Volume*> by_device(const Inventory& inventory, DeviceNumber number,
             return member(volume, name);
     const auto* node = inventory.graph().find(number);
     if (node == nullptr)
-        return fail(ErrorKind::no_such_volume, "'" + name + "' is a device node without a device (" + number.text() + ")",
-                    kSeeVolumes);
+        return fail(ErrorKind::no_such_volume,
+                    "'" + name + "' is a device node without a device (" + number.text() + ")", kSeeVolumes);
     std::string users;
     bool partitioned = false;
     for (const auto& [other, upper] : inventory.graph().nodes()) {
@@ -121,8 +121,8 @@ Result<const Volume*> Inventory::resolve(const std::string& name) const {
     if (S_ISBLK(reached->status.st_mode)) return by_device(*this, DeviceNumber::from(reached->status.st_rdev), name);
     const auto where = place.volume == nullptr ? std::string() : "; it lies on the volume " + place.volume->name;
     return fail(ErrorKind::not_mounted,
-                "'" + name + "' is no mount point, but a " +
-                    (S_ISDIR(reached->status.st_mode) ? "folder" : "file") + where,
+                "'" + name + "' is no mount point, but a " + (S_ISDIR(reached->status.st_mode) ? "folder" : "file") +
+                    where,
                 "Mount what you mean there" +
                     (place.volume == nullptr ? std::string(".") : ", or name " + place.volume->name + "."));
 }

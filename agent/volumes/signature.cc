@@ -51,7 +51,8 @@ bool may_block(const BlockNode& node, const BlockGraph& graph, const std::string
     if (node.kind == BlockNode::Kind::device_mapper) {
         // A multipath device without paths keeps what it is asked (queue_if_no_path); sysfs does not tell.
         if (node.dm_uuid.starts_with("mpath-")) return true;
-        const auto suspended = read_attribute_at(AT_FDCWD, sysfs + "/dev/block/" + node.number.text() + "/dm/suspended");
+        const auto suspended =
+            read_attribute_at(AT_FDCWD, sysfs + "/dev/block/" + node.number.text() + "/dm/suspended");
         if (!suspended || *suspended != "0") return true;
     }
     return std::any_of(node.lower.begin(), node.lower.end(), [&](DeviceNumber number) {

@@ -11,7 +11,7 @@ namespace quiesced {
 
 /// What is written on a block device. All empty: nothing that is known.
 struct Signature {
-    std::string type;  ///< "ext4", "swap", "LVM2_member"
+    std::string type; ///< "ext4", "swap", "LVM2_member"
     std::string uuid;
     std::string label;
     /// Whether it can be a volume of its own. False for swap and for parts of something else (PV, RAID member).

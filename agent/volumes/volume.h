@@ -17,27 +17,27 @@ struct MountPoint {
     std::uint64_t mount_id = 0; ///< as in mountinfo and statx(STATX_MNT_ID)
     std::string root;           ///< what of the file system is mounted: "/" for all of it
     bool read_only = false;
-    bool hidden = false;        ///< something is mounted over it: its path leads to another file system
+    bool hidden = false; ///< something is mounted over it: its path leads to another file system
 };
 
 /// Something that a set can contain: a file system (one superblock, however often it is mounted), or a block device
 /// without one.
 struct Volume {
-    std::string name;             ///< shown to people: its shortest mount point that shows the root (of those
-                                  ///< that are not hidden), else its device path
-    DeviceNumber superblock;      ///< as in mountinfo: st_dev of its files, but for btrfs an anonymous number that
-                                  ///< neither a block device nor its files have; the device's number if not mounted
-    std::string file_system;      ///< "ext4", "xfs", "btrfs", "tmpfs"; empty for a block device without one
-    std::string uuid;             ///< of the file system; empty where unknown
+    std::string name;        ///< shown to people: its shortest mount point that shows the root (of those
+                             ///< that are not hidden), else its device path
+    DeviceNumber superblock; ///< as in mountinfo: st_dev of its files, but for btrfs an anonymous number that
+                             ///< neither a block device nor its files have; the device's number if not mounted
+    std::string file_system; ///< "ext4", "xfs", "btrfs", "tmpfs"; empty for a block device without one
+    std::string uuid;        ///< of the file system; empty where unknown
     std::string label;
     std::vector<DeviceNumber> devices; ///< block devices that it lies on directly: one, or several (btrfs, xfs with
                                        ///< a log or rt device); none for tmpfs
-    std::string device_path;      ///< of the first: "/dev/mapper/vg-lv"; the mount's source where there is no device
+    std::string device_path;        ///< of the first: "/dev/mapper/vg-lv"; the mount's source where there is no device
     std::vector<MountPoint> mounts; ///< best first: not hidden, showing the root, short. Empty: not mounted
-    Bytes size;                   ///< of the devices together
+    Bytes size;                     ///< of the devices together
     Placement placement = Placement::none;
-    std::vector<std::string> evidence;  ///< why that placement
-    std::vector<DeviceNumber> leaves;   ///< the disks at the bottom
+    std::vector<std::string> evidence; ///< why that placement
+    std::vector<DeviceNumber> leaves;  ///< the disks at the bottom
 };
 
 } // namespace quiesced

@@ -59,9 +59,9 @@ TEST(Inventory, BtrfsOnTwoDevicesIsOneVolumeWithBoth) {
     fixture.write("sys/fs/btrfs/features/raid1", "0");
     for (const auto* name : {"vdb", "vdc"}) {
         std::filesystem::create_directories(fixture.path("sys/fs/btrfs/aa-bb/devices"));
-        std::filesystem::create_directory_symlink(
-            fixture.path("sys/devices/pci0000:00/0000:00:04.0/virtio1/block/") + name,
-            fixture.path("sys/fs/btrfs/aa-bb/devices/") + name);
+        std::filesystem::create_directory_symlink(fixture.path("sys/devices/pci0000:00/0000:00:04.0/virtio1/block/") +
+                                                      name,
+                                                  fixture.path("sys/fs/btrfs/aa-bb/devices/") + name);
     }
     fixture.mount("254:0", "/", "ext4", "/dev/vda");
     fixture.mount("0:41", "/pool", "btrfs", "/dev/vdc", "/@");
@@ -154,7 +154,8 @@ TEST(Inventory, AFileSystemInALoopFileIsStackedOnItsBackingVolume) {
     fixture.mount("7:0", "/mnt/one", "ext4", "/dev/loop0");
     fixture.mount("7:1", "/mnt/two", "xfs", "/dev/loop1");
     const auto inventory = fixture.inventory();
-    EXPECT_THAT(names_of(inventory.stacked_on(volume_named(inventory, "/")).value()), ElementsAre("/mnt/one", "/mnt/two"));
+    EXPECT_THAT(names_of(inventory.stacked_on(volume_named(inventory, "/")).value()),
+                ElementsAre("/mnt/one", "/mnt/two"));
     EXPECT_THAT(names_of(inventory.stacked_on(volume_named(inventory, "/mnt/one")).value()), ElementsAre("/mnt/two"));
     EXPECT_THAT(inventory.stacked_on(volume_named(inventory, "/mnt/two")).value(), IsEmpty());
     EXPECT_EQ(inventory.backing_of(volume_named(inventory, "/mnt/two"))->name, "/mnt/one");

@@ -18,7 +18,8 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 TEST(Mountinfo, EveryFieldOfALineIsKept) {
-    const auto table = parse_mountinfo("36 35 98:5 /mnt1 /mnt2 rw,noatime shared:7 master:1 - ext4 /dev/sdb5 ro,errors=continue\n");
+    const auto table =
+        parse_mountinfo("36 35 98:5 /mnt1 /mnt2 rw,noatime shared:7 master:1 - ext4 /dev/sdb5 ro,errors=continue\n");
     ASSERT_THAT(table.errors, IsEmpty());
     ASSERT_THAT(table.entries, SizeIs(1));
     const auto& entry = table.entries.front();
@@ -88,7 +89,8 @@ TEST(Mountinfo, ABadLineCostsThatLineOnly) {
 
 TEST(Mountinfo, RandomBytesAreErrorsOrEntriesAndNeverMore) {
     std::mt19937 random(1); // NOLINT: the same bytes each time
-    constexpr std::string_view alphabet = "0123456789 :/\\-\n\xff" "aerwx";
+    constexpr std::string_view alphabet = "0123456789 :/\\-\n\xff"
+                                          "aerwx";
     for (int round = 0; round < 2000; ++round) {
         std::string text(random() % 200, ' ');
         for (auto& c : text) c = alphabet.at(random() % alphabet.size());

@@ -15,10 +15,10 @@ namespace {
 /// The head of a swap area of version 1 with 4 KiB pages: the simplest signature that libblkid knows.
 std::string swap_area() {
     std::string area(1U << 20U, '\0');
-    area.at(1024) = 1;                                   // version
-    area.at(1028) = '\xff';                              // last page
-    area.replace(1036, 16, "0123456789abcdef");          // UUID
-    area.replace(1052, 4, "pool");                       // label
+    area.at(1024) = 1;                          // version
+    area.at(1028) = '\xff';                     // last page
+    area.replace(1036, 16, "0123456789abcdef"); // UUID
+    area.replace(1052, 4, "pool");              // label
     area.replace(4096 - 10, 10, "SWAPSPACE2");
     return area;
 }
