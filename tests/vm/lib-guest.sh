@@ -10,10 +10,13 @@
 #   control.in, .out  lines to and from the agent in the guest (pipes)
 #   output            what the commands printed, all of them one after another
 #   printed           how many bytes of it belong to commands that have ended
+#   protocol          what its agent speaks, once it is up
 #   root.qcow2        the root disk, an overlay of the image
+#   image/            that image, where the guest is to start again: the cache may drop it meanwhile
 #   disk-NAME.raw     the extra disks
 
 readonly guest_boot_limit=240 # seconds; an emulated guest boots in about 12 on an idle machine
+readonly guest_protocol=2     # of the agent; VERSION there
 readonly status_time_limit=124 status_guest_failed=125
 
 # --- the accelerator -----------------------------------------------------------------------------------------------------
@@ -75,7 +78,7 @@ guest_probe_kvm() {
 guest_prepare() {
     local directory=$1 image=$2 disk
     shift 2
-    rm -f "$directory"/{control.in,control.out,output,printed,pid}
+    rm -f "$directory"/{control.in,control.out,output,printed,pid,protocol}
     mkfifo "$directory/control.in" "$directory/control.out"
     : >"$directory/console"
     : >"$directory/output"
@@ -87,6 +90,26 @@ guest_prepare() {
     done
 }
 
+# Gives the directory an image of its own, without a copy where the file system allows it; prints where.
+# usage: guest_own_image DIRECTORY SUITE
+guest_own_image() {
+    local directory=$1 suite=$2 cached
+    if [[ ! -d $directory/image ]]; then
+        if [[ -e $directory/root.qcow2 ]]; then
+            fail "$directory has a root disk but not the image that it is an overlay of: remove $directory/root.qcow2 to start with a fresh one"
+            return 1
+        fi
+        cached=$(image_directory "$suite") || return 1
+        rm -rf "$directory/image.new"
+        cp -rl "$cached" "$directory/image.new" 2>/dev/null || {
+            rm -rf "$directory/image.new"
+            cp -r --sparse=always "$cached" "$directory/image.new" || return 1
+        }
+        mv "$directory/image.new" "$directory/image"
+    fi
+    printf '%s\n' "$directory/image"
+}
+
 # Sets the array guest_command to QEMU's command line.
 # usage: guest_compose DIRECTORY IMAGE ACCELERATOR MEMORY CONSOLE KERNEL_WORDS DISK... -- SHARE...
 # DISK is NAME:SIZE, SHARE is HOSTDIR:TAG, CONSOLE is log or terminal.
@@ -96,7 +119,7 @@ guest_compose() {
     guest_command=(qemu-system-x86_64 -name quiesced-guest -machine q35,sata=off,smbus=off,i8042=off,vmport=off -smp 2 -m "$memory"
         -nodefaults -no-user-config -no-reboot -display none -nic none -rtc base=utc)
     # mitigations and the like cost an emulated machine time. No needs-update: the image's /etc and /var are up to date.
-    words="root=/dev/vda rw console=ttyS0 panic=-1 mitigations=off audit=0 apparmor=0 systemd.condition-needs-update=false $words"
+    words="root=/dev/vda rw console=ttyS0 panic=-1 mitigations=off audit=0 apparmor=0 selinux=0 systemd.condition-needs-update=false $words"
     case $accelerator in
     kvm) guest_command+=(-accel kvm -cpu host) ;;
     tcg)
@@ -227,12 +250,22 @@ guest_await_boot() {
     ((deadline > SECONDS + guest_boot_limit)) && deadline=$((SECONDS + guest_boot_limit))
     guest_await "$directory" ready "$deadline" || status=$?
     case $status in
-    0) return 0 ;;
+    0)
+        echo "$answer" >"$directory/protocol"
+        guest_speaks_ours "$directory"
+        return
+        ;;
     "$status_time_limit") say "the guest did not come up in time" ;;
     *) say "QEMU ended before the guest came up" ;;
     esac
     guest_show_console "$directory"
     return "$status"
+}
+
+# 0 when the guest's agent understands us: a guest may have started before its agent or this file changed.
+guest_speaks_ours() {
+    [[ $(cat "$1/protocol" 2>/dev/null) == "$guest_protocol" ]] ||
+        fail "the guest of $1 is of an older version of these scripts: end it (vm kill), remove $1/image and $1/root.qcow2, and start it again"
 }
 
 # Runs a command in the guest, its output to stdout as it comes; returns its exit status, 124 at the deadline (the command is
