@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+
+namespace quiesced {
+
+/// One line of a device-mapper table or status.
+struct DmTarget {
+    std::uint64_t start = 0;   ///< 512-byte sectors
+    std::uint64_t sectors = 0; ///< length, 512-byte sectors
+    std::string type;          ///< "snapshot", "thin", ...
+    std::string text;          ///< its parameters, or its status
+};
+
+/// A device-mapper device with its active table.
+struct DmDevice {
+    DeviceNumber number;
+    std::string name;
+    std::string uuid;
+    bool suspended = false;
+    bool read_only = false;
+    bool inactive_table = false; ///< a table is loaded and waits for a resume
+    std::vector<DmTarget> targets;
+};
+
+/// Asks the kernel about device-mapper devices; changes nothing. Thread-safe. The twin for tests keeps tables in memory.
+class DmTables {
+public:
+    virtual ~DmTables() = default;
+    /// Errors: kernel, with ENXIO when there is no such device.
+    [[nodiscard]] virtual Result<DmDevice> table(const std::string& uuid) const = 0;
+    [[nodiscard]] virtual Result<DmDevice> table(DeviceNumber number) const = 0;
+    /// The same with each target's status in place of its parameters. Does not flush (DM_NOFLUSH).
+    [[nodiscard]] virtual Result<DmDevice> status(const std::string& uuid) const = 0;
+};
+
+/// The real one, by libdevmapper.
+class KernelDmTables : public DmTables {
+public:
+    [[nodiscard]] Result<DmDevice> table(const std::string& uuid) const override;
+    [[nodiscard]] Result<DmDevice> table(DeviceNumber number) const override;
+    [[nodiscard]] Result<DmDevice> status(const std::string& uuid) const override;
+};
+
+} // namespace quiesced

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "snapshot/lvm_command.h"
+
+#include <sstream>
+#include <utility>
+
+namespace quiesced {
+namespace {
+
+using std::chrono_literals::operator""s;
+
+// LVM waits for a lock that another LVM command holds: the limits leave room for an ordinary one.
+constexpr std::chrono::milliseconds kQueryLimit = 60s;
+// Killing an lvcreate can leave a group half changed, so that this is the last resort against one that hangs.
+constexpr std::chrono::milliseconds kChangeLimit = 180s;
+
+/// An admin's lvm.conf must not change what we parse: no command log in the JSON, commas between tags.
+constexpr const char* kConfig = "log{prefix=\"\" command_names=0 verbose=0 silent=0 report_command_log=0} "
+                                "report{compact_output=0 binary_values_as_numeric=0 list_item_separator=\",\"}";
+
+/// LVM's words on one line, without its warnings: "WARNING: You have not turned on protection ..." explains no failure.
+std::string complaint(const ChildOutcome& outcome) {
+    std::istringstream lines(outcome.errors);
+    std::string text;
+    for (std::string line; std::getline(lines, line);) {
+        const auto begin = line.find_first_not_of(" \t");
+        if (begin == std::string::npos || line.compare(begin, 8, "WARNING:") == 0) continue;
+        line.erase(0, begin);
+        while (!line.empty() && (line.back() == '.' || line.back() == ' ')) line.pop_back();
+        text += (text.empty() ? "" : "; ") + line;
+    }
+    constexpr std::size_t enough = 1000;
+    if (text.size() > enough) text.resize(enough);
+    return text.empty() ? "exit status " + std::to_string(outcome.exit_status) : text;
+}
+
+bool says(const std::string& text, const char* words) { return text.find(words) != std::string::npos; }
+
+tl::unexpected<Error> failure(const ChildOutcome& outcome, const std::string& doing, std::chrono::milliseconds limit) {
+    if (outcome.timed_out)
+        return fail(
+            ErrorKind::deadline,
+            doing + " did not end within " + std::to_string(limit.count() / 1000) + " s and was killed" +
+                (outcome.stuck ? ", but is blocked in the kernel" : ""),
+            "Another LVM command may hold the volume group's lock, or a device below it may hang; `lvs` shows it.");
+    const auto words = complaint(outcome);
+    const auto context = doing + " failed: " + words;
+    if (says(words, "nsufficient free space") || says(words, "nsufficient suitable"))
+        return fail(ErrorKind::no_space, context,
+                    "Extend the volume group with vgextend, or remove what it no longer needs.");
+    if (says(words, "in use") || says(words, "is used by another device"))
+        return fail(ErrorKind::busy, context, "Unmount it, or end what has it open, and try again.");
+    return fail(ErrorKind::lvm_failed, context, {});
+}
+
+std::string joined(const std::vector<std::string>& names) {
+    std::string text;
+    for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
+    return text;
+}
+
+std::vector<std::string> with_names(std::vector<std::string> arguments, const std::vector<std::string>& names) {
+    arguments.insert(arguments.end(), names.begin(), names.end());
+    return arguments;
+}
+
+/// --ignoremonitoring rather than `--monitor n`, which ends the watch over the pool and over the origin's other
+/// snapshots, too (LVM 2.03.16). dmeventd must not watch ours until it is final: it would act on the `error` table.
+std::vector<std::string> snapshot_arguments(const std::string& name, const SetId& set) {
+    return {"lvcreate",       "--yes",  "--snapshot", "--ignoremonitoring", "--addtag", kLvmTag, "--addtag",
+            lvm_set_tag(set), "--name", name};
+}
+
+} // namespace
+
+Result<ChildOutcome> SystemLvmRunner::run(const std::vector<std::string>& arguments, std::chrono::milliseconds limit) {
+    std::vector<std::string> argv{program_};
+    argv.insert(argv.end(), arguments.begin(), arguments.end());
+    // Right behind the subcommand: a name may follow "--".
+    argv.insert(argv.begin() + (arguments.empty() ? 1 : 2), {"--config", kConfig});
+    ChildOptions options;
+    options.limit = limit;
+    options.output_limit = 64U << 20U; // thousands of LVs
+    options.environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
+                           "LVM_SUPPRESS_FD_WARNINGS=1"};
+    return run_child(argv, options);
+}
+
+Result<std::vector<LogicalVolume>> LvmCommand::list_matching(const std::vector<std::string>& what) const {
+    const auto doing = "listing the logical volumes of " + joined(what);
+    const auto outcome = runner_.run(
+        with_names({"lvs", "--reportformat", "json", "--units", "b", "--nosuffix", "--options", kLvmReportFields},
+                   what),
+        kQueryLimit);
+    if (!outcome) return tl::unexpected<Error>(outcome.error());
+    if (outcome->timed_out || outcome->exit_status != 0) return failure(*outcome, doing, kQueryLimit);
+    if (outcome->truncated) return fail(ErrorKind::limit, doing + " gave too much output");
+    return parse_lvm_report(outcome->output);
+}
+
+Result<std::vector<LogicalVolume>> LvmCommand::list(const std::vector<std::string>& groups) const {
+    return list_matching(groups);
+}
+
+Result<std::vector<LogicalVolume>> LvmCommand::list_tagged(const std::string& tag) const {
+    return list_matching({"@" + tag});
+}
+
+Result<void> LvmCommand::change(const std::vector<std::string>& arguments, const std::string& doing) const {
+    const auto outcome = runner_.run(arguments, kChangeLimit);
+    if (!outcome) return tl::unexpected<Error>(outcome.error());
+    if (outcome->timed_out || outcome->exit_status != 0) return failure(*outcome, doing, kChangeLimit);
+    return {};
+}
+
+Result<void> LvmCommand::create_thick_snapshot(const LogicalVolume& origin, const std::string& name, Bytes store,
+                                               const SetId& set) const {
+    return change(
+        with_names(snapshot_arguments(name, set), {"--size", std::to_string(store.count) + "b", origin.full_name()}),
+        "making the snapshot " + name + " of " + origin.full_name());
+}
+
+Result<void> LvmCommand::create_thin_snapshot(const LogicalVolume& origin, const std::string& name,
+                                              const SetId& set) const {
+    return change(with_names(snapshot_arguments(name, set), {"--setactivationskip", "y", origin.full_name()}),
+                  "making the thin snapshot " + name + " of " + origin.full_name());
+}
+
+Result<void> LvmCommand::remove(const std::vector<std::string>& names) const {
+    if (names.empty()) return {};
+    return change(with_names({"lvremove", "--yes"}, names), "removing " + joined(names));
+}
+
+Result<void> LvmCommand::activate(const std::vector<std::string>& names) const {
+    if (names.empty()) return {};
+    return change(with_names({"lvchange", "--activate", "y", "--ignoreactivationskip", "--ignoremonitoring"}, names),
+                  "activating " + joined(names));
+}
+
+Result<void> LvmCommand::monitor(const std::vector<std::string>& names) const {
+    if (names.empty()) return {};
+    return change(with_names({"lvchange", "--monitor", "y"}, names), "switching on the monitoring of " + joined(names));
+}
+
+} // namespace quiesced

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <memory>
+
+#include "snapshot/dm_table.h"
+#include "snapshot/lvm_command.h"
+#include "snapshot/lvm_space.h"
+#include "snapshot/provider.h"
+
+namespace quiesced {
+
+/// Snapshots of volumes whose one device is a logical volume: thick (linear, striped, mirror, RAID, cached) or thin.
+/// Placement does not matter to it: an LV on a LUN is claimed like one on a virtual disk.
+class LvmProvider : public Provider {
+public:
+    explicit LvmProvider(StoreSize store_size = {},
+                         std::shared_ptr<LvmRunner> runner = std::make_shared<SystemLvmRunner>(),
+                         std::shared_ptr<const DmTables> tables = std::make_shared<KernelDmTables>())
+        : store_size_(store_size), runner_(std::move(runner)), tables_(std::move(tables)) {}
+
+    [[nodiscard]] std::string name() const override;
+    /// Runs one `lvs` when any of the volumes lies on a logical volume, no command otherwise.
+    Result<std::vector<std::size_t>> claim(const std::vector<const Volume*>& volumes,
+                                           const Inventory& inventory) override;
+    Result<std::unique_ptr<ProviderSession>> begin(const SetId& set, const std::vector<const Volume*>& volumes,
+                                                   const Inventory& inventory) override;
+    /// Removes only LVs that have a record's UUID and the set's tag, under whatever name they have now.
+    Result<void> remove(const SetId& set, const std::vector<SnapshotRecord>& records) override;
+
+private:
+    StoreSize store_size_;
+    std::shared_ptr<LvmRunner> runner_;
+    std::shared_ptr<const DmTables> tables_;
+};
+
+} // namespace quiesced

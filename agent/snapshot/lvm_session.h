@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "snapshot/dm_table.h"
+#include "snapshot/lvm_command.h"
+#include "snapshot/lvm_space.h"
+#include "snapshot/provider.h"
+
+namespace quiesced {
+
+/// A member of an LvmSession.
+struct LvmMember {
+    std::string volume;  ///< Volume::name
+    std::string dm_uuid; ///< of its LV's device
+    std::string group;   ///< name of the volume group
+};
+
+/// One set's LVM snapshots: arm with lvcreate, chains for the freezer, verify and activate after the thaw, give up with
+/// lvremove. Members on one LV share one snapshot.
+class LvmSession : public ProviderSession {
+public:
+    LvmSession(SetId set, std::vector<LvmMember> members, StoreSize store_size, std::shared_ptr<LvmRunner> runner,
+               std::shared_ptr<const DmTables> tables);
+
+    Result<void> arm() override;
+    [[nodiscard]] std::vector<DmChain> chains() const override { return chains_; }
+    Result<std::vector<SnapshotRecord>> finish() override;
+    Result<void> disarm() override;
+
+private:
+    /// One snapshot, whatever the number of members that it serves.
+    struct Cut {
+        PlannedSnapshot plan;
+        LogicalVolume snapshot; ///< as made; empty before
+        std::vector<std::size_t> members;
+    };
+    [[nodiscard]] std::vector<std::string> groups() const;
+    [[nodiscard]] Result<std::vector<Cut>> plan(const std::vector<LogicalVolume>& volumes) const;
+    [[nodiscard]] Result<void> create();
+    [[nodiscard]] Result<void> build_chains();
+    [[nodiscard]] Result<void> arm_all();
+    [[nodiscard]] Result<std::vector<std::string>> left_over() const;
+
+    SetId set_;
+    std::vector<LvmMember> members_;
+    StoreSize store_size_;
+    std::shared_ptr<LvmRunner> runner_;
+    std::shared_ptr<const DmTables> tables_;
+    LvmCommand lvm_;
+    std::vector<Cut> cuts_;
+    std::vector<DmChain> chains_;
+};
+
+} // namespace quiesced

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "snapshot/lvm_report.h"
+
+namespace quiesced {
+
+/// How large a thick snapshot's copy-on-write store is made. It has to take what is overwritten on the origin for as
+/// long as the snapshot lives; one that fills up is lost. Other programs take 10 % of the origin (dattobd) or twice
+/// what is used and at least 512 MiB (snapm); the default lies between.
+struct StoreSize {
+    unsigned percent_of_origin = 20;
+    Bytes least{64ULL << 20U};
+};
+
+/// From which fill of a thin pool, data or metadata, on no snapshot is taken.
+inline constexpr double kThinPoolFullPercent = 95;
+
+/// Size of the store for a snapshot of `origin`, in whole extents: as the policy says, but never more than a store can use
+/// (every chunk of 4 KiB of the origin overwritten, and the tables of that).
+Bytes store_size(const LogicalVolume& origin, const StoreSize& policy);
+
+/// A snapshot that is to be made; `store` is 0 for a thin one.
+struct PlannedSnapshot {
+    LogicalVolume origin;
+    std::string name;
+    Bytes store;
+};
+
+/// Whether there is room for all of them at once. `volumes` are all LVs of the groups concerned, pools among them.
+/// Errors: no_space, which names the volume group or pool, what is needed and what is free; lvm_failed for a pool that has
+/// failed.
+Result<void> check_space(const std::vector<PlannedSnapshot>& planned, const std::vector<LogicalVolume>& volumes);
+
+} // namespace quiesced

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "snapshot/lvm_provider.h"
+
+#include <gmock/gmock.h>
+
+#include "lvm_twin.h"
+
+namespace quiesced {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+const std::string kSuffix = "-q0123456789abcdef";
+
+class LvmProviderTest : public testing::Test {
+protected:
+    LvmProviderTest() {
+        lvm_->add_thick("a", Bytes{500ULL << 20U});
+        lvm_->add_pool("pool");
+        lvm_->add_thin("c", "pool");
+        put("/a", "vg-a", lvm_->find("a")->dm_uuid());
+        put("/c", "vg-c", lvm_->find("c")->dm_uuid());
+        put("/luks", "luks", "CRYPT-LUKS2-0123-luks");
+        put("/disk", "", "");
+        auto& both = put("/several", "vg-a", lvm_->find("a")->dm_uuid());
+        both.devices.push_back(both.devices.front());
+        inventory_ = Inventory({}, BlockGraph(nodes_), {});
+    }
+
+    Volume& put(const std::string& name, const std::string& dm_name, const std::string& dm_uuid) {
+        BlockNode node;
+        node.number = {253, static_cast<std::uint32_t>(nodes_.size())};
+        node.dm_name = dm_name;
+        node.dm_uuid = dm_uuid;
+        nodes_[node.number] = node;
+        auto& volume = *volumes_.emplace_back(std::make_unique<Volume>());
+        volume.name = name;
+        volume.devices = {node.number};
+        return volume;
+    }
+
+    std::vector<const Volume*> chosen(const std::vector<std::size_t>& indexes) {
+        std::vector<const Volume*> result;
+        for (const auto index : indexes) result.push_back(volumes_.at(index).get());
+        return result;
+    }
+
+    std::vector<SnapshotRecord> finished_set() {
+        auto session = provider_.begin(set_, chosen({0, 1}), inventory_);
+        EXPECT_TRUE(session && (*session)->arm());
+        return (*session)->finish().value();
+    }
+
+    const SetId set_ = SetId::parse("0123456789abcdef").value();
+    std::shared_ptr<TwinDmTables> tables_ = std::make_shared<TwinDmTables>();
+    std::shared_ptr<TwinLvm> lvm_ = std::make_shared<TwinLvm>(tables_);
+    LvmProvider provider_{StoreSize{}, lvm_, tables_};
+    std::map<DeviceNumber, BlockNode> nodes_;
+    std::vector<std::unique_ptr<Volume>> volumes_;
+    Inventory inventory_;
+};
+
+TEST_F(LvmProviderTest, ClaimsVolumesOnOneLogicalVolumeWithOneCommand) {
+    const auto claimed = provider_.claim(chosen({3, 1, 2, 0, 4}), inventory_);
+    ASSERT_TRUE(claimed) << claimed.error().message();
+    EXPECT_THAT(*claimed, ElementsAre(1, 3));
+    EXPECT_EQ(lvm_->calls.size(), 1U);
+}
+
+TEST_F(LvmProviderTest, ClaimRunsNothingWithoutALogicalVolume) {
+    const auto claimed = provider_.claim(chosen({2, 3}), inventory_);
+    ASSERT_TRUE(claimed);
+    EXPECT_THAT(*claimed, IsEmpty());
+    EXPECT_THAT(lvm_->calls, IsEmpty());
+}
+
+TEST_F(LvmProviderTest, ASnapshotIsNotClaimed) {
+    lvm_->find("a")->attributes = "swi-aos---";
+    EXPECT_THAT(provider_.claim(chosen({0, 1}), inventory_).value(), ElementsAre(1));
+}
+
+TEST_F(LvmProviderTest, ABrokenLvmFailsTheClaim) {
+    lvm_->fail_on = "lvs";
+    EXPECT_EQ(provider_.claim(chosen({0}), inventory_).error().kind, ErrorKind::lvm_failed);
+}
+
+TEST_F(LvmProviderTest, BeginRefusesAVolumeThatIsNoLogicalVolume) {
+    const auto session = provider_.begin(set_, chosen({0, 2}), inventory_);
+    ASSERT_FALSE(session);
+    EXPECT_EQ(session.error().kind, ErrorKind::no_provider);
+}
+
+TEST_F(LvmProviderTest, RemoveTakesAwayTheSetAndTwiceIsNoError) {
+    const auto records = finished_set();
+    EXPECT_TRUE(provider_.remove(set_, records));
+    EXPECT_THAT(lvm_->names(), ElementsAre("a", "pool", "c"));
+    EXPECT_TRUE(provider_.remove(set_, records));
+}
+
+TEST_F(LvmProviderTest, RemoveFindsARenamedSnapshot) {
+    const auto records = finished_set();
+    lvm_->find("a" + kSuffix)->name = "kept";
+    EXPECT_TRUE(provider_.remove(set_, records));
+    EXPECT_THAT(lvm_->names(), ElementsAre("a", "pool", "c"));
+}
+
+TEST_F(LvmProviderTest, RemoveLeavesWhatHasNotTheSetsTagOrIsInNoRecord) {
+    auto records = finished_set();
+    lvm_->find("a" + kSuffix)->tags = {"quiesced", "quiesced.set=ffffffffffffffff"};
+    records.pop_back(); // of c
+    EXPECT_TRUE(provider_.remove(set_, records));
+    EXPECT_NE(lvm_->find("a" + kSuffix), nullptr);
+    EXPECT_NE(lvm_->find("c" + kSuffix), nullptr);
+    EXPECT_EQ(lvm_->count("lvremove"), 0U);
+}
+
+TEST_F(LvmProviderTest, RemoveRefusesAReferenceThatIsNone) {
+    auto records = finished_set();
+    for (const auto* text : {"", "[]", "{}", R"({"vg":"vg","lv":3})"}) {
+        records.front().reference = text;
+        const auto removed = provider_.remove(set_, records);
+        ASSERT_FALSE(removed) << text;
+        EXPECT_EQ(removed.error().kind, ErrorKind::io);
+    }
+    EXPECT_EQ(lvm_->count("lvremove"), 0U);
+}
+
+} // namespace
+} // namespace quiesced

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "snapshot/lvm_space.h"
+
+#include <gmock/gmock.h>
+
+namespace quiesced {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::uint64_t kMiB = 1ULL << 20U;
+
+LogicalVolume thick(const std::string& name, std::uint64_t mebibytes, std::uint64_t free_mebibytes = 1000) {
+    LogicalVolume volume;
+    volume.group = "vg";
+    volume.group_free = Bytes{free_mebibytes * kMiB};
+    volume.extent = Bytes{4 * kMiB};
+    volume.name = name;
+    volume.size = Bytes{mebibytes * kMiB};
+    volume.segment_type = "linear";
+    volume.attributes = "-wi-a-----";
+    return volume;
+}
+
+LogicalVolume pool(double data, double metadata, const std::string& attributes = "twi-aotz--") {
+    auto volume = thick("pool", 1000);
+    volume.segment_type = "thin-pool";
+    volume.attributes = attributes;
+    volume.data_percent = data;
+    volume.metadata_percent = metadata;
+    return volume;
+}
+
+LogicalVolume thin(const std::string& name) {
+    auto volume = thick(name, 1000);
+    volume.segment_type = "thin";
+    volume.attributes = "Vwi-a-tz--";
+    volume.pool = "pool";
+    return volume;
+}
+
+TEST(StoreSize, IsAShareOfTheOriginInWholeExtents) {
+    EXPECT_EQ(store_size(thick("a", 1000), {}), Bytes{200 * kMiB});
+    EXPECT_EQ(store_size(thick("a", 1010), {}), Bytes{204 * kMiB}); // 202 rounded up
+}
+
+TEST(StoreSize, IsAtLeastTheMinimum) { EXPECT_EQ(store_size(thick("a", 200), {}), Bytes{64 * kMiB}); }
+
+TEST(StoreSize, IsNeverMoreThanAStoreCanUse) {
+    EXPECT_EQ(store_size(thick("a", 16), {}), Bytes{20 * kMiB}); // 16 MiB and the tables of its chunks
+    // What LVM 2.03.16 itself reduces a store for 200 MiB to.
+    EXPECT_EQ(store_size(thick("a", 200), {.percent_of_origin = 900}), Bytes{204 * kMiB});
+}
+
+TEST(StoreSize, DoesNotOverflowForTheLargestVolumes) {
+    const auto size = store_size(thick("a", 1ULL << 43U), {}); // 8 EiB
+    EXPECT_GT(size.count, (1ULL << 60U));
+    EXPECT_LT(size.count, (1ULL << 61U));
+}
+
+TEST(LvmSpace, TheSumOfAGroupsStoresMustFit) {
+    const auto a = thick("a", 500, 200);
+    const auto b = thick("b", 500, 200);
+    EXPECT_TRUE(check_space({{a, "sa", Bytes{100 * kMiB}}, {b, "sb", Bytes{100 * kMiB}}}, {a, b}));
+    const auto checked = check_space({{a, "sa", Bytes{100 * kMiB}}, {b, "sb", Bytes{104 * kMiB}}}, {a, b});
+    ASSERT_FALSE(checked);
+    EXPECT_EQ(checked.error().kind, ErrorKind::no_space);
+    const auto message = checked.error().message();
+    EXPECT_THAT(message, HasSubstr("volume group vg"));
+    EXPECT_THAT(message, HasSubstr("a, b"));
+    EXPECT_THAT(message, HasSubstr("need 204 MiB, 200 MiB are free"));
+    EXPECT_THAT(message, HasSubstr("vgextend"));
+}
+
+TEST(LvmSpace, AThinPoolMustHaveRoomInDataAndMetadata) {
+    const auto a = thin("a");
+    const auto check = [&a](const LogicalVolume& its_pool) { return check_space({{a, "sa", Bytes{}}}, {a, its_pool}); };
+    EXPECT_TRUE(check(pool(94.9, 94.9)));
+    const auto data = check(pool(95, 10));
+    ASSERT_FALSE(data);
+    EXPECT_EQ(data.error().kind, ErrorKind::no_space);
+    EXPECT_THAT(data.error().message(),
+                HasSubstr("thin pool vg/pool has no room for another snapshot: its data are 95.0 % full"));
+    const auto metadata = check(pool(10, 97.25));
+    ASSERT_FALSE(metadata);
+    EXPECT_EQ(metadata.error().kind, ErrorKind::no_space);
+    EXPECT_THAT(metadata.error().message(), HasSubstr("--poolmetadatasize"));
+}
+
+TEST(LvmSpace, AFailedPoolIsRefused) {
+    const auto a = thin("a");
+    for (const auto* attributes : {"twi-aotzF-", "twi-aotzM-"}) {
+        const auto checked = check_space({{a, "sa", Bytes{}}}, {a, pool(1, 1, attributes)});
+        ASSERT_FALSE(checked);
+        EXPECT_EQ(checked.error().kind, ErrorKind::lvm_failed);
+    }
+    EXPECT_EQ(check_space({{a, "sa", Bytes{}}}, {a, pool(1, 1, "twi-aotzD-")}).error().kind, ErrorKind::no_space);
+    EXPECT_FALSE(check_space({{a, "sa", Bytes{}}}, {a})) << "a pool that lvs does not report";
+}
+
+} // namespace
+} // namespace quiesced
