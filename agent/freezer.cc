@@ -25,6 +25,12 @@ int main(int argc, char** argv) {
     // the whole control group must not leave anything frozen.
     for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2}) ::signal(number, SIG_IGN);
     ::prctl(PR_SET_NAME, "quiesced-freeze");
+    // One descriptor for each file system: the usual soft limit of 1024 is a matter of select(), which nobody calls here.
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &files);
+    }
 
     quiesced::LinuxFreezeKernel kernel;
     quiesced::LinuxDmKernel dm;

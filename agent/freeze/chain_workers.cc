@@ -3,8 +3,18 @@
 
 #include <algorithm>
 #include <cstring>
+#include <ctime>
 
 namespace quiesced {
+namespace {
+
+/// What can fail a resume and pass is a lack of memory. While the origin is suspended its file system cannot be thawed.
+constexpr int kResumeTries = 5;
+constexpr timespec kResumePause{.tv_sec = 0, .tv_nsec = 10'000'000};
+
+bool must_unprime(ChainState state) { return state == ChainState::primed || state == ChainState::failed; }
+
+} // namespace
 
 ChainWorkers::ChainWorkers(const Record& record, DmKernel& kernel, Wakeup& wakeup)
     : record_(record), kernel_(kernel), wakeup_(wakeup) {
@@ -103,8 +113,11 @@ ChainWorkers::Run ChainWorkers::run_steps(Worker& worker, StepPhase phase) noexc
             continue;
         }
         int error = run_step(i, worker.slot->group);
-        // Nothing may stay suspended: a resume gets a second chance at once; a third has whoever finds the record.
-        if (error != 0 && must_resume) error = run_step(i, worker.slot->group);
+        // Nothing may stay suspended: a resume is tried again here, and after that by whoever finds the record.
+        for (int tries = 1; error != 0 && must_resume && tries < kResumeTries; ++tries) {
+            ::nanosleep(&kResumePause, nullptr);
+            error = run_step(i, worker.slot->group);
+        }
         if (error == 0) continue;
         if (result.error == 0) result.error = error;
         result.cut = result.cut && i == last && must_resume;
@@ -141,18 +154,12 @@ void ChainWorkers::post_fire() noexcept {
     for (auto& worker : workers_) post(*worker, Command::fire);
 }
 
-namespace {
-bool unprimed_needed(ChainState state) {
-    return state == ChainState::primed || state == ChainState::failed;
-}
-} // namespace
-
 std::uint32_t ChainWorkers::post_unprime() noexcept {
     std::uint32_t count = 0;
-    for (auto& worker : workers_) count += unprimed_needed(worker->slot->state.load()) ? 1 : 0;
+    for (auto& worker : workers_) count += must_unprime(worker->slot->state.load()) ? 1 : 0;
     left_ = count;
     for (auto& worker : workers_)
-        if (unprimed_needed(worker->slot->state.load())) post(*worker, Command::unprime);
+        if (must_unprime(worker->slot->state.load())) post(*worker, Command::unprime);
     return count;
 }
 
@@ -163,7 +170,21 @@ bool ChainWorkers::all(ChainState state) const noexcept {
 
 bool ChainWorkers::needs_unprime() const noexcept {
     return std::any_of(workers_.begin(), workers_.end(),
-                       [](const auto& worker) { return unprimed_needed(worker->slot->state.load()); });
+                       [](const auto& worker) { return must_unprime(worker->slot->state.load()); });
+}
+
+bool ChainWorkers::left_suspended() const noexcept {
+    const auto steps = record_.steps();
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        if (steps[i].op != DmStep::Op::suspend || steps[i].state.load() != StepState::done) continue;
+        for (std::size_t k = i + 1; k < steps.size(); ++k)
+            if (steps[k].op == DmStep::Op::resume && steps[k].chain == steps[i].chain &&
+                std::strcmp(steps[k].uuid, steps[i].uuid) == 0) {
+                if (steps[k].state.load() != StepState::done) return true;
+                break;
+            }
+    }
+    return false;
 }
 
 } // namespace quiesced

@@ -34,6 +34,8 @@ public:
     [[nodiscard]] bool all(ChainState state) const noexcept;
     /// Some chain is not as LVM expects it: primed, half-done or failed.
     [[nodiscard]] bool needs_unprime() const noexcept;
+    /// A device that a fire suspended could not be resumed.
+    [[nodiscard]] bool left_suspended() const noexcept;
 
 private:
     enum class Command : std::uint32_t { none, prime, fire, unprime, quit };

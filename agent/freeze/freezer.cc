@@ -6,9 +6,12 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
+
+#include "freeze/process_identity.h"
 
 namespace quiesced {
 
@@ -70,8 +73,8 @@ void Freezer::handle(ReceivedMessage&& received) {
     case Kind::extend:
         // Only while frozen: a deadline that has passed is not taken back.
         if (phase_ == Phase::freezing || phase_ == Phase::frozen || phase_ == Phase::firing) {
-            record_->header().deadline = value;
-            arm_timer(value);
+            record_->header().deadline = std::max<std::int64_t>(value, 1);
+            arm_timer(record_->header().deadline.load());
             answer(kind, 0);
         } else {
             answer(kind, ETIMEDOUT);
@@ -80,7 +83,8 @@ void Freezer::handle(ReceivedMessage&& received) {
     default:
         break;
     }
-    if (!members_ || (phase_ != Phase::idle && !(kind == Kind::fire && phase_ == Phase::frozen))) {
+    // A cut outside the window would be the snapshot of no moment.
+    if (!members_ || phase_ != (kind == Kind::fire ? Phase::frozen : Phase::idle)) {
         answer(kind, phase_ == Phase::done ? ETIMEDOUT : EINVAL);
         return;
     }
@@ -129,8 +133,17 @@ Result<void> Freezer::get_ready() {
     // While a device below the root file system is suspended, a page fault on our own binary would hang. After the
     // threads, so that their stacks are locked and touched as well.
     if (options_.lock_memory && ::mlockall(MCL_CURRENT | MCL_FUTURE) != 0) return fail_errno("cannot lock memory");
-    record_->header().freezer_pid = ::getpid();
+    touch_stack();
+    const auto self = this_process();
+    record_->header().freezer_start = self.start;
+    record_->header().freezer_pid = self.pid;
     return {};
+}
+
+void Freezer::touch_stack() noexcept {
+    // More than all calls below take; locked as soon as it is touched.
+    std::array<volatile char, 128U * 1024U> depth; // NOLINT(cppcoreguidelines-pro-type-member-init)
+    for (std::size_t i = 0; i < depth.size(); i += 4096) depth[i] = 0;
 }
 
 void Freezer::advance() {
@@ -183,7 +196,12 @@ void Freezer::begin_freeze(std::int64_t limit) {
     freeze_error_ = 0;
     phase_ = Phase::freezing;
     auto& header = record_->header();
-    if (header.expedite_rcu != 0) header.saved_rcu = rcu_.expedite();
+    if (header.expedite_rcu != 0) {
+        // The only value that is ever changed is 0. It stands in the record first: death between the two calls must not
+        // leave the whole machine with it.
+        header.saved_rcu = 0;
+        header.saved_rcu = rcu_.expedite();
+    }
     const auto now = monotonic_ns();
     header.window_started = now;
     header.deadline = now + limit;
@@ -220,27 +238,41 @@ void Freezer::begin_thaw() {
 
 void Freezer::advance_thaw() {
     while (level_ > 0)
-        if (members_->post_thaw(--level_) != 0) return;
+        if (members_->post_thaw(--level_) != 0) {
+            arm_timer(monotonic_ns() + options_.linger_ns);
+            return;
+        }
     linger();
 }
 
 void Freezer::linger() {
-    if (!members_->freezing()) {
+    if (!members_->freezing() && !members_->thawing()) {
         finish_thaw();
         return;
     }
     // A FIFREEZE that was in flight when the thaw was asked mostly returns in a moment, and its thread thaws at once.
     phase_ = Phase::lingering;
-    arm_timer(monotonic_ns() + options_.linger_ns);
+    arm_timer(monotonic_ns() + (members_->thawing() ? options_.thaw_patience_ns : options_.linger_ns));
 }
 
 void Freezer::time_out() {
-    if (phase_ == Phase::lingering) {
+    switch (phase_) {
+    case Phase::thawing:
+        // A FITHAW that does not return, because its disk is gone or a FIFREEZE below it hangs, holds up no other level.
+        advance_thaw();
+        return;
+    case Phase::lingering:
         finish_thaw();
         return;
+    case Phase::freezing:
+    case Phase::frozen:
+    case Phase::firing:
+        record_->header().deadline_passed = 1;
+        begin_thaw();
+        return;
+    default:
+        return; // it fired while the thaw that disarms it was under way
     }
-    record_->header().deadline_passed = 1;
-    begin_thaw();
 }
 
 void Freezer::finish_thaw() {
@@ -262,16 +294,18 @@ void Freezer::finish_unprime() {
     phase_ = Phase::done;
     const bool passed = record_->header().deadline_passed.load() != 0;
     const std::int32_t result = passed ? ETIMEDOUT : EIO;
+    // Before the answers: whoever is told that all is thawed has heard why.
+    if (passed) answer(Kind::deadline, clean() ? 0 : EIO);
     if (std::exchange(flush_asked_, false)) answer(Kind::flush, result);
     if (std::exchange(prime_asked_, false)) answer(Kind::prime, result);
     if (std::exchange(freeze_asked_, false)) answer(Kind::freeze, result);
     if (std::exchange(fire_asked_, false)) answer(Kind::fire, result);
     if (std::exchange(thaw_asked_, false)) answer(Kind::thaw, clean() ? 0 : EIO);
-    else if (passed) answer(Kind::deadline, clean() ? 0 : EIO);
 }
 
 void Freezer::arm_timer(std::int64_t when) noexcept {
     itimerspec spec{};
+    if (when < 0) when = 1; // long past; 0 would disarm it
     spec.it_value = {.tv_sec = when / 1'000'000'000, .tv_nsec = when % 1'000'000'000};
     ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &spec, nullptr);
 }
@@ -293,7 +327,8 @@ void Freezer::answer(FreezerMessage::Kind kind, std::int32_t result) {
 
 bool Freezer::clean() const {
     if (!members_) return true;
-    return members_->in_flight() == 0 && !chains_->busy() && !chains_->needs_unprime();
+    return members_->in_flight() == 0 && !members_->left_frozen() && !chains_->busy() && !chains_->needs_unprime() &&
+           !chains_->left_suspended() && record_->header().saved_rcu.load() < 0;
 }
 
 } // namespace quiesced

@@ -28,7 +28,9 @@ public:
         bool lock_memory = true; ///< false in tests that run it as a thread of their own process
         std::int64_t short_flush_ns = 20'000'000; ///< a pre-flush pass this short is the last
         int most_flush_passes = 6;
-        std::int64_t linger_ns = 500'000'000; ///< how long a thaw waits for a FIFREEZE in flight before it is called stuck
+        std::int64_t linger_ns = 500'000'000; ///< how long a thaw waits for a FIFREEZE in flight before it is called stuck,
+                                              ///< and for the FITHAWs of one level before the next one is begun
+        std::int64_t thaw_patience_ns = 5'000'000'000; ///< how long it waits for the last FITHAW before it answers
     };
     Freezer(UniqueFd socket, FreezeKernel& kernel, DmKernel& dm, RcuSwitch& rcu, Options options);
 
@@ -49,6 +51,7 @@ private:
     void advance_freeze();
     void advance_thaw();
     void linger();
+    void touch_stack() noexcept;
     void finish_thaw();
     void finish_unprime();
     void arm_timer(std::int64_t when) noexcept; ///< Monotonic, ns; 0 disarms

@@ -10,6 +10,7 @@
 
 #include "base/scope_exit.h"
 #include "freeze/linux_kernel.h"
+#include "freeze/process_identity.h"
 #include "freeze/recovery.h"
 
 namespace quiesced {
@@ -22,6 +23,8 @@ namespace {
 constexpr std::chrono::seconds kThawLimit{30};
 constexpr std::chrono::seconds kPrimeLimit{60};
 constexpr std::chrono::seconds kSpare{5};
+/// How often the reader looks whether a silent freezer still lives.
+constexpr std::chrono::milliseconds kLook{200};
 
 } // namespace
 
@@ -57,7 +60,7 @@ Result<std::unique_ptr<FreezerClient>> FreezerClient::start(FreezePlan plan, std
 
     std::vector<UniqueFd> fds;
     for (auto& member : plan.members) fds.push_back(std::move(member.fd));
-    auto client = std::unique_ptr<FreezerClient>(new FreezerClient( // private constructor
+    auto client = std::unique_ptr<FreezerClient>(new FreezerClient( // house-allow(new): private constructor, owned at once
         std::move(*record), path, std::move(ours), std::move(fds), std::move(launcher), std::move(kernel), std::move(on_loss)));
     remove.dismiss();
     client->reader_ = std::thread([raw = client.get()] { raw->read_answers(); });
@@ -85,16 +88,25 @@ FreezerClient::~FreezerClient() {
     // The freezer thaws on quit; its end closes the socket, which ends the reader. One that is stuck in the kernel stays:
     // it thaws when its FIFREEZE returns, and its record stays with it.
     const bool gone = launcher_->reap(kThawLimit);
+    {
+        // A freezer that is alive is the one to thaw what it has in flight; a second FITHAW would only wait with it.
+        const std::lock_guard lock(mutex_);
+        abandoned_ = !gone;
+    }
     ::shutdown(socket_.get(), SHUT_RDWR);
     if (reader_.joinable()) reader_.join();
     if (gone && clean_) ::unlink(path_.c_str());
+    else record_.header().daemon_pid = 0; // from now on it is recover()'s
 }
 
 Result<void> FreezerClient::call(Kind kind, std::int64_t value, Monotonic::time_point until) {
     const auto index = static_cast<std::size_t>(kind);
     std::unique_lock lock(mutex_);
     answers_.at(index).reset();
-    if (lost_) return tl::unexpected<Error>(explain(kind, EPIPE));
+    if (lost_) {
+        answered_.wait_for(lock, kThawLimit, [this] { return rescued_; });
+        return tl::unexpected<Error>(explain(kind, EPIPE));
+    }
     if (auto sent = send_message(socket_.get(), {.kind = kind, .result = 0, .value = value}); !sent && sent.error().kind != ErrorKind::lost)
         return sent;
     const auto left = until - Monotonic::now();
@@ -108,11 +120,12 @@ Result<void> FreezerClient::call(Kind kind, std::int64_t value, Monotonic::time_
 
 void FreezerClient::read_answers() {
     for (;;) {
-        auto received = receive_message(socket_.get());
+        auto received = receive_message(socket_.get(), Monotonic::now() + kLook);
+        if (!received && received.error().kind == ErrorKind::deadline && !freezer_died()) continue;
         if (!received) break;
         const auto& message = received->message;
         if (message.kind == Kind::deadline) {
-            if (on_loss_) on_loss_({.kind = ErrorKind::deadline, .report = {}});
+            tell({.kind = ErrorKind::deadline, .report = {}});
             continue;
         }
         const auto index = static_cast<std::size_t>(message.kind);
@@ -123,22 +136,35 @@ void FreezerClient::read_answers() {
     lose_freezer();
 }
 
+bool FreezerClient::freezer_died() const {
+    // Killed while a thread of it waits in FIFREEZE: the kernel keeps its end of the socket open until that returns, which
+    // may be never, and what else it froze has nobody but us.
+    const auto& header = record_.header();
+    const ProcessIdentity freezer{.pid = header.freezer_pid.load(), .start = header.freezer_start.load()};
+    return freezer.pid != 0 && !process_alive(freezer);
+}
+
+void FreezerClient::tell(const WindowLoss& loss) {
+    if (!std::exchange(told_, true) && on_loss_) on_loss_(loss);
+}
+
 void FreezerClient::lose_freezer() {
     {
         const std::lock_guard lock(mutex_);
         lost_ = true;
+        if (abandoned_) return;
     }
     // Also after an orderly end: then the record shows that there is nothing to do.
     auto report = rescue(record_, fds_, *kernel_.freeze, *kernel_.dm, *kernel_.rcu);
-    bool tell = false;
+    bool unexpected = false;
     {
         const std::lock_guard lock(mutex_);
         clean_ = report.failed.empty();
         rescued_ = true;
-        tell = !ending_;
+        unexpected = !ending_;
         answered_.notify_all();
     }
-    if (tell && on_loss_) on_loss_({.kind = ErrorKind::lost, .report = std::move(report)});
+    if (unexpected) tell({.kind = ErrorKind::lost, .report = std::move(report)});
 }
 
 Result<void> FreezerClient::flush(std::chrono::nanoseconds bound) {
@@ -152,10 +178,10 @@ Result<void> FreezerClient::fire() { return call(Kind::fire, 0, Monotonic::now()
 
 Result<void> FreezerClient::thaw() {
     auto result = call(Kind::thaw, 0, Monotonic::now() + kThawLimit);
-    if (result || result.error().kind != ErrorKind::lost) return result;
+    if (result) return result;
     // The freezer is gone; the rescue that answered the call in its place has thawed all it could.
     const std::lock_guard lock(mutex_);
-    if (clean_) return {};
+    if (rescued_ && clean_) return {};
     return result;
 }
 
@@ -165,8 +191,10 @@ Result<void> FreezerClient::extend(Monotonic::time_point deadline) {
 
 std::vector<std::string> FreezerClient::stuck() const {
     std::vector<std::string> names;
-    for (const auto& slot : record_.members())
-        if (slot.state.load() == MemberState::freezing) names.emplace_back(slot.name);
+    for (const auto& slot : record_.members()) {
+        const auto state = slot.state.load();
+        if (state == MemberState::freezing || state == MemberState::thawing) names.emplace_back(slot.name);
+    }
     return names;
 }
 
@@ -188,9 +216,14 @@ Error FreezerClient::explain(Kind kind, std::int32_t result) const {
         case MemberState::freezing:
             return make(ErrorKind::deadline, 0, name + " did not freeze in time; it is thawed as soon as the kernel lets go of it",
                         "A disk below it does not answer, or a lower file system is frozen: see dmesg and dmsetup info");
+        case MemberState::thawing:
+            return make(ErrorKind::deadline, 0, "the kernel has not finished the thaw of " + name,
+                        "A disk below it does not answer: see dmesg and dmsetup info");
         default:
             break;
         }
+        if (slot.state.load() == MemberState::frozen && slot.thaw_ended.load() != 0)
+            return make(ErrorKind::kernel, slot.error_number, "cannot thaw " + name, "See dmesg; then: fsfreeze -u " + name);
     }
     for (const auto& chain : record_.chains())
         if (const int number = chain.error_number.load(); number != 0)
@@ -200,6 +233,8 @@ Error FreezerClient::explain(Kind kind, std::int32_t result) const {
                     "Ask for a longer deadline, or call KeepAlive in time.");
     if (result == EPIPE)
         return make(ErrorKind::lost, 0, "the freezer process is gone; what it held was thawed and resumed", "See the journal for its end.");
+    if ((kind == Kind::freeze || kind == Kind::fire) && result == EIO)
+        return make(ErrorKind::wrong_state, 0, "the window was ended by a thaw before all was done", "");
     if (kind == Kind::ready)
         return make(ErrorKind::kernel, result, "the freezer could not get ready", "See the kernel's messages: dmesg");
     return make(ErrorKind::internal, result, "the freezer failed", "");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -27,7 +28,8 @@ public:
     virtual ~FreezerLauncher() = default;
     /// Takes the freezer's end of the socket. Errors: kernel, io.
     virtual Result<void> launch(UniqueFd socket) = 0;
-    /// Waits for the freezer's end, at most `limit`; then kills it. False when it was not to be ended (stuck in the kernel).
+    /// Waits for the freezer's end, at most `limit`. False when it goes on: one of its FIFREEZEs is stuck in the kernel, and it has
+    /// to live to thaw it.
     virtual bool reap(std::chrono::milliseconds limit) = 0;
 };
 
@@ -72,11 +74,13 @@ public:
         std::chrono::milliseconds ready_limit{10000};
     };
     /// Writes the record, starts the freezer and gives it everything. `on_loss` is called from a thread of this class, at
-    /// most once, after the loss was dealt with.
+    /// most once, after the loss was dealt with; it must not call back into this object nor destroy it.
     static Result<std::unique_ptr<FreezerClient>> start(FreezePlan plan, std::unique_ptr<FreezerLauncher> launcher,
                                                         WindowKernel kernel, Options options,
                                                         std::function<void(const WindowLoss&)> on_loss);
-    ~FreezerClient(); ///< thaws if need be, ends the freezer, removes the record if nothing is left behind
+    /// Thaws if need be, ends the freezer, removes the record if nothing is left behind. A freezer that is stuck (30 s)
+    /// is left to itself with its record.
+    ~FreezerClient();
     FreezerClient(const FreezerClient&) = delete;
     FreezerClient& operator=(const FreezerClient&) = delete;
 
@@ -91,7 +95,7 @@ public:
     Result<void> extend(Monotonic::time_point deadline);
 
     [[nodiscard]] const Record& record() const { return record_; }
-    /// Members whose FIFREEZE has not returned.
+    /// Members whose FIFREEZE or FITHAW has not returned. For after thaw() or a failed freeze().
     [[nodiscard]] std::vector<std::string> stuck() const;
 
 private:
@@ -101,6 +105,8 @@ private:
     Result<void> call(FreezerMessage::Kind kind, std::int64_t value, Monotonic::time_point until);
     void read_answers();
     void lose_freezer();
+    void tell(const WindowLoss& loss); ///< reader's thread only
+    [[nodiscard]] bool freezer_died() const;
     [[nodiscard]] Error explain(FreezerMessage::Kind kind, std::int32_t result) const;
 
     Record record_;
@@ -117,6 +123,8 @@ private:
     bool rescued_ = false; ///< and what it held was dealt with
     bool ending_ = false;
     bool clean_ = true;
+    bool abandoned_ = false; ///< stuck in the kernel; left behind with its record
+    bool told_ = false;      ///< reader's thread only
     std::thread reader_;
 };
 

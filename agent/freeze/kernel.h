@@ -30,7 +30,8 @@ public:
 class DmKernel {
 public:
     virtual ~DmKernel() = default;
-    /// Before the window: builds what each step needs, opens what is to be zeroed. Errors: kernel, io.
+    /// Before the window: builds what each step needs, opens what is to be zeroed. Errors: kernel, io; steps that are not
+    /// to blame can be run all the same, the others answer ENODEV.
     virtual Result<void> prepare(const Record& record) = 0;
     /// Carries out step `index` of the record; thread-safe for different steps; 0 or an errno; does not allocate.
     virtual int run(std::size_t index) noexcept = 0;

@@ -72,7 +72,8 @@ std::int32_t LinuxRcuSwitch::expedite() noexcept {
 }
 
 int LinuxRcuSwitch::restore(std::int32_t value) noexcept {
-    if (!expedited_ || value < 0) return 0;
+    if (value < 0) return 0;
+    if (!expedited_) return ENODEV;
     return write_number(expedited_.get(), value);
 }
 

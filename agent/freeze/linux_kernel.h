@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <linux/dm-ioctl.h>
+
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -29,6 +31,7 @@ public:
 private:
     struct Request {
         DmStep::Op op = DmStep::Op::resume;
+        dm_ioctl question{};           ///< as it was built; the kernel answers in the buffer
         std::vector<std::byte> buffer; ///< struct dm_ioctl and its payload
         UniqueFd device;               ///< zero only
     };

@@ -101,10 +101,11 @@ void MemberWorkers::thaw(Worker& worker) noexcept {
     if (!slot.state.compare_exchange_strong(expected, MemberState::thawing)) return;
     slot.thaw_started = monotonic_ns();
     const int error = kernel_.thaw(worker.fd.get());
+    if (error != 0) slot.error_number = error;
     slot.thaw_ended = monotonic_ns();
     // EINVAL: somebody else has thawed it. It is not frozen, which is what was wanted; the error stays in the record.
-    if (error != 0) slot.error_number = error;
-    slot.state = MemberState::thawed;
+    // After any other error the kernel has left it frozen (thaw_super), and whoever finds the record tries again.
+    slot.state = error == 0 || error == EINVAL ? MemberState::thawed : MemberState::frozen;
 }
 
 void MemberWorkers::post(Worker& worker, Command command) noexcept {
@@ -141,7 +142,7 @@ std::uint32_t MemberWorkers::post_thaw(std::int32_t level) noexcept {
         count += worker->thaw_posted ? 1 : 0;
     }
     // Counted before the first post: a thread may be done before the next is posted.
-    thaw_left_ = count;
+    thaw_left_ += count;
     for (auto& worker : workers_)
         if (worker->thaw_posted) post(*worker, Command::thaw);
     return count;
@@ -150,8 +151,16 @@ std::uint32_t MemberWorkers::post_thaw(std::int32_t level) noexcept {
 std::uint32_t MemberWorkers::in_flight() const noexcept {
     return static_cast<std::uint32_t>(std::count_if(workers_.begin(), workers_.end(), [](const auto& worker) {
         const auto state = worker->slot->state.load();
-        return state == MemberState::freezing || state == MemberState::thawing;
+        // Frozen and to be thawed: its thread is between the two calls.
+        return state == MemberState::freezing || state == MemberState::thawing ||
+               (state == MemberState::frozen && worker->slot->thaw_wanted.load() != 0 && worker->slot->thaw_ended.load() == 0);
     }));
+}
+
+bool MemberWorkers::left_frozen() const noexcept {
+    return std::any_of(workers_.begin(), workers_.end(), [](const auto& worker) {
+        return worker->slot->state.load() == MemberState::frozen && worker->slot->thaw_ended.load() != 0;
+    });
 }
 
 bool MemberWorkers::all_frozen(std::int32_t level) const noexcept {

@@ -41,8 +41,11 @@ public:
 
     [[nodiscard]] bool flushing() const noexcept { return flush_left_.load() != 0; }
     [[nodiscard]] bool freezing() const noexcept { return freeze_left_.load() != 0; } ///< of the posted level
-    [[nodiscard]] bool thawing() const noexcept { return thaw_left_.load() != 0; }    ///< of the posted level
-    [[nodiscard]] std::uint32_t in_flight() const noexcept;                 ///< members whose FIFREEZE has not returned
+    [[nodiscard]] bool thawing() const noexcept { return thaw_left_.load() != 0; }    ///< of all posted levels
+    /// Members whose FIFREEZE or FITHAW has not returned, or that are between the two.
+    [[nodiscard]] std::uint32_t in_flight() const noexcept;
+    /// FITHAW of some member failed.
+    [[nodiscard]] bool left_frozen() const noexcept;
     [[nodiscard]] bool all_frozen(std::int32_t level) const noexcept;
     [[nodiscard]] std::int32_t lowest_level() const noexcept { return lowest_level_; }
     [[nodiscard]] std::int64_t longest_flush() const noexcept; ///< ns, of the last pass

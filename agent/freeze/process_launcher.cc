@@ -8,6 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+
 #include "base/scope_exit.h"
 #include "freeze/freezer_client.h"
 
@@ -53,7 +56,13 @@ bool ProcessLauncher::reap(std::chrono::milliseconds limit) {
     if (pid_ < 0) return true;
     pollfd entry{.fd = pidfd_.get(), .events = POLLIN, .revents = 0};
     int status = 0;
-    if (::poll(&entry, 1, static_cast<int>(limit.count())) <= 0) {
+    const auto until = Monotonic::now() + limit;
+    int count = -1;
+    do {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(std::max(until - Monotonic::now(), Monotonic::duration::zero()));
+        count = ::poll(&entry, 1, static_cast<int>(left.count()));
+    } while (count < 0 && errno == EINTR);
+    if (count <= 0) {
         // Not in time. A thread that waits in FIFREEZE ignores SIGKILL; the other threads are kept alive, too: one of
         // them thaws it when it returns.
         return ::waitpid(pid_, &status, WNOHANG) == pid_ ? (pid_ = -1, true) : false;

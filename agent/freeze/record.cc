@@ -12,10 +12,13 @@
 #include <new>
 
 #include "base/file.h"
+#include "base/scope_exit.h"
+#include "freeze/process_identity.h"
 
 namespace quiesced {
 namespace {
 
+constexpr std::int32_t kMostLevels = 1024;  ///< the kernel nests file systems in files far less deep
 constexpr std::size_t kLargest = 16U << 20U; ///< bytes; 256 members and chains take about half a MiB
 
 std::size_t aligned(std::size_t size) { return (size + 63U) & ~std::size_t{63}; }
@@ -100,6 +103,7 @@ Result<Record> Record::create(const std::string& path, const FreezePlan& plan) {
 
     auto fd = open_at(AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL, 0600);
     if (!fd) return pass(fd);
+    ScopeExit remove([&path] { ::unlink(path.c_str()); });
     // All pages now: a tmpfs page that is first written inside the window would be memory taken from the kernel.
     if (const int error = ::posix_fallocate(fd->get(), 0, static_cast<off_t>(layout.size)); error != 0)
         return fail_errno("cannot reserve " + path, error);
@@ -113,6 +117,9 @@ Result<Record> Record::create(const std::string& path, const FreezePlan& plan) {
     copy_text(header.set, plan.set);
     header.expedite_rcu = plan.expedite_rcu ? 1 : 0;
     header.saved_rcu = -1;
+    const auto self = this_process();
+    header.daemon_pid = self.pid;
+    header.daemon_start = self.start;
     header.members_offset = static_cast<std::uint32_t>(layout.members);
     header.members_count = static_cast<std::uint32_t>(plan.members.size());
     header.chains_offset = static_cast<std::uint32_t>(layout.chains);
@@ -155,6 +162,7 @@ Result<Record> Record::create(const std::string& path, const FreezePlan& plan) {
     }
     std::memcpy(record.base_ + layout.text, texts.content().data(), texts.content().size());
     header.magic = kMagic; // last: a record without it is half-written and names nothing that was frozen
+    remove.dismiss();
     return record;
 }
 
@@ -178,20 +186,24 @@ Result<void> Record::check() const {
         return fail(ErrorKind::io, "the window's record has version " + std::to_string(head.version),
                     "Recover with the release of quiesced that wrote it.");
     const auto inside = [this](std::uint64_t offset, std::uint64_t count, std::uint64_t each) {
-        return offset <= size_ && count <= (size_ - offset) / each;
+        return offset <= size_ && offset % alignof(std::uint64_t) == 0 && count <= (size_ - offset) / each;
     };
+    const auto ended = [](const auto& text) { return std::memchr(text, 0, sizeof text) != nullptr; };
     bool good = head.size == size_ && inside(head.members_offset, head.members_count, sizeof(MemberSlot)) &&
                 inside(head.chains_offset, head.chains_count, sizeof(ChainSlot)) &&
                 inside(head.steps_offset, head.steps_count, sizeof(StepSlot)) && inside(head.text_offset, head.text_size, 1) &&
-                head.text_size > 0 && std::memchr(head.set, 0, sizeof head.set) != nullptr;
+                head.text_size > 0 && ended(head.set);
+    for (std::size_t i = 0; good && i < head.members_count; ++i) {
+        const auto& member = members()[i];
+        good = ended(member.name) && ended(member.mount_path) && member.level >= 0 && member.level < kMostLevels;
+    }
     for (std::size_t i = 0; good && i < head.steps_count; ++i) {
         const auto& step = steps()[i];
         good = step.text_offset <= head.text_size && step.text_length < head.text_size - step.text_offset &&
                step.path_offset < head.text_size && step.chain < head.chains_count &&
-               std::memchr(step.uuid, 0, sizeof step.uuid) != nullptr &&
-               std::memchr(step.target, 0, sizeof step.target) != nullptr;
+               step.op <= DmStep::Op::zero && step.phase <= StepPhase::unprime && ended(step.uuid) && ended(step.target);
     }
-    for (std::size_t i = 0; good && i < head.chains_count; ++i) good = chains()[i].group < head.chains_count;
+    for (std::size_t i = 0; good && i < head.chains_count; ++i) good = chains()[i].group < head.chains_count && ended(chains()[i].name);
     good = good && base_[head.text_offset + head.text_size - 1] == std::byte{0};
     if (!good) return fail(ErrorKind::io, "the window's record is damaged");
     return {};

@@ -122,7 +122,11 @@ struct RecordHeader {
     std::atomic<std::int64_t> window_ended;     ///< return of the last FITHAW
     std::atomic<std::int64_t> deadline;         ///< Monotonic, ns
     std::atomic<std::uint32_t> deadline_passed; ///< 1: the freezer thawed by itself
-    std::atomic<std::int32_t> freezer_pid;
+    std::atomic<std::int32_t> freezer_pid;      ///< 0: not ready yet
+    std::atomic<std::int64_t> freezer_start;    ///< see ProcessIdentity
+    std::atomic<std::int32_t> daemon_pid;       ///< 0: it has given the record up
+    std::int32_t reserved;
+    std::atomic<std::int64_t> daemon_start;
     std::uint32_t members_offset, members_count;
     std::uint32_t chains_offset, chains_count;
     std::uint32_t steps_offset, steps_count;
@@ -135,9 +139,10 @@ public:
     static constexpr std::uint64_t kMagic = 0x3164636573656975; // "uiesecd1" in memory
     static constexpr std::uint32_t kVersion = 1;
 
-    /// Writes the plan to `path` (0600, must not exist) and maps it. Errors: kernel, io, limit.
+    /// Writes the plan to `path` (0600, must not exist) and maps it; the caller is the record's daemon. On error no file is
+    /// left. Errors: kernel, io, limit.
     static Result<Record> create(const std::string& path, const FreezePlan& plan);
-    /// Maps an existing record. Checks magic, version, size and every offset. Errors: io.
+    /// Maps an existing record. Checks magic, version, size, every offset and text. Errors: io.
     static Result<Record> map(UniqueFd fd);
 
     Record(Record&& other) noexcept;

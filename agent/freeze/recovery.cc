@@ -2,13 +2,13 @@
 #include "freeze/recovery.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <string_view>
 
 #include "base/file.h"
+#include "freeze/process_identity.h"
 #include "volumes/mountinfo.h"
 
 namespace quiesced {
@@ -22,31 +22,43 @@ UniqueFd open_if(const std::string& path, DeviceNumber superblock, FreezeKernel&
     return std::move(*fd);
 }
 
-/// Where it was frozen, else at any other mount of the same superblock. (The mount table gives another device number than
-/// statx for btrfs, so there only the recorded path is of help.)
+/// Where it was frozen, else at any other mount of the same superblock. (For btrfs the mount table gives another device
+/// number than statx, so there every mount is asked.)
 UniqueFd find_member(const MemberSlot& slot, const MountTable& mounts, FreezeKernel& kernel) {
     const DeviceNumber superblock{slot.superblock_major, slot.superblock_minor};
     if (auto fd = open_if(slot.mount_path, superblock, kernel)) return fd;
     for (const auto& entry : mounts.entries)
-        if (entry.device == superblock)
+        if (entry.device == superblock || entry.file_system == "btrfs")
             if (auto fd = open_if(entry.mount_point, superblock, kernel)) return fd;
     return {};
 }
 
-bool process_alive(std::int32_t pid) { return pid > 0 && (::kill(pid, 0) == 0 || errno == EPERM); }
+/// Its daemon or its freezer will see to it.
+bool in_use(const RecordHeader& header) {
+    return process_alive({.pid = header.daemon_pid.load(), .start = header.daemon_start.load()}) ||
+           process_alive({.pid = header.freezer_pid.load(), .start = header.freezer_start.load()});
+}
 
 RescueReport recover_one(const Record& record, const MountTable& mounts, FreezeKernel& kernel, DmKernel& dm, RcuSwitch& rcu) {
     RescueReport report;
+    // What cannot be prepared fails for itself below; the rest is mended all the same.
+    if (auto prepared = dm.prepare(record); !prepared) report.failed.push_back(prepared.error().message());
+    if (auto prepared = rcu.prepare(); !prepared) report.failed.push_back(prepared.error().message());
+    // Before any look-up of a path, which may read from a device that is suspended.
+    resume_suspended(record, dm, report);
     std::vector<UniqueFd> fds;
     for (const auto& slot : record.members()) {
         const auto state = slot.state.load();
         const bool held = state == MemberState::freezing || state == MemberState::frozen || state == MemberState::thawing;
         fds.push_back(held ? find_member(slot, mounts, kernel) : UniqueFd());
     }
-    if (auto prepared = dm.prepare(record); !prepared) report.failed.push_back(prepared.error().message());
-    if (auto prepared = rcu.prepare(); !prepared) report.failed.push_back(prepared.error().message());
-    if (!report.failed.empty()) return report;
-    return rescue(record, fds, kernel, dm, rcu);
+    auto rest = rescue(record, fds, kernel, dm, rcu);
+    const auto append = [](auto& to, auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+    append(report.thawed, rest.thawed);
+    append(report.resumed, rest.resumed);
+    append(report.unprimed, rest.unprimed);
+    append(report.failed, rest.failed);
+    return report;
 }
 
 } // namespace
@@ -62,16 +74,14 @@ Result<std::vector<Recovered>> recover(FreezeKernel& kernel, DmKernel& dm, RcuSw
         if (!name.ends_with(suffix)) continue;
         const auto path = directory + "/" + name;
         Recovered entry{.set = name.substr(0, name.size() - suffix.size()), .report = {}};
-        auto fd = open_at(AT_FDCWD, path, O_RDWR | O_NOFOLLOW);
-        if (!fd) return pass(fd);
-        auto record = Record::map(std::move(*fd));
+        // One that is of no use must not keep the others from being recovered.
+        auto record = open_at(AT_FDCWD, path, O_RDWR | O_NOFOLLOW | O_NONBLOCK).and_then(&Record::map);
         if (!record) {
             entry.report.failed.push_back(path + ": " + record.error().message());
         } else {
-            if (process_alive(record->header().freezer_pid.load())) continue;
-            auto mounts = read_mountinfo(mountinfo);
-            if (!mounts) return pass(mounts);
-            entry.report = recover_one(*record, *mounts, kernel, dm, rcu);
+            if (in_use(record->header())) continue;
+            // Without a mount table the recorded paths are left.
+            entry.report = recover_one(*record, read_mountinfo(mountinfo).value_or(MountTable{}), kernel, dm, rcu);
         }
         if (entry.report.failed.empty()) ::unlink(path.c_str());
         if (!entry.report.nothing_done()) all.push_back(std::move(entry));

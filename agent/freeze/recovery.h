@@ -20,9 +20,9 @@ struct Recovered {
     RescueReport report;
 };
 
-/// For the start of the daemon and for `quiesced --recover`: rescues by every record in `directory` whose freezer is
-/// gone, finding the file systems by device number in `mountinfo`, and removes those that are clean. A record whose freezer
-/// is alive is left alone. Unreadable records are reported as failed and kept. Errors: io when the directory cannot be read; one
+/// For the start of the daemon and for `quiesced --recover`: rescues by every record in `directory` whose daemon and freezer
+/// are gone, finding the file systems by device number in `mountinfo`, and removes those that are clean. A record of which
+/// one is alive is left alone. Unreadable records are reported as failed and kept. Errors: io when the directory cannot be read; one
 /// that is missing means that there is nothing to recover.
 Result<std::vector<Recovered>> recover(FreezeKernel& kernel, DmKernel& dm, RcuSwitch& rcu,
                                        const std::string& directory = kRecordDirectory,

@@ -19,28 +19,6 @@ bool may_be_done(const StepSlot& step) {
     return state == StepState::done || state == StepState::running;
 }
 
-/// Resumes every device that a suspend may have reached and no later resume of the same chain did.
-void resume_suspended(const Record& record, DmKernel& dm, RescueReport& report) {
-    const auto steps = record.steps();
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-        if (steps[i].op != DmStep::Op::suspend || !may_be_done(steps[i])) continue;
-        for (std::size_t k = i + 1; k < steps.size(); ++k) {
-            if (steps[k].op != DmStep::Op::resume || steps[k].chain != steps[i].chain ||
-                std::strcmp(steps[k].uuid, steps[i].uuid) != 0)
-                continue;
-            if (steps[k].state.load() == StepState::done) break;
-            const std::string name = record.chains()[steps[k].chain].name;
-            if (const int error = dm.run(k); error != 0) {
-                report.failed.push_back("cannot resume " + name + ": " + reason(error));
-            } else {
-                steps[k].state = StepState::done;
-                report.resumed.push_back(name);
-            }
-            break;
-        }
-    }
-}
-
 /// All but a last resume of the fire steps were done: the snapshot is that of the window.
 bool was_cut(const Record& record, std::size_t chain) {
     const StepSlot* last = nullptr;
@@ -96,9 +74,9 @@ void thaw_members(const Record& record, const std::vector<UniqueFd>& fds, Freeze
             slot.thaw_started = monotonic_ns();
             const int error = kernel.thaw(fd);
             slot.thaw_ended = monotonic_ns();
-            slot.state = MemberState::thawed;
+            // EINVAL: it was not frozen (any more). After any other error it still is, and the next rescue tries again.
+            slot.state = error == 0 || error == EINVAL ? MemberState::thawed : MemberState::frozen;
             const std::lock_guard lock(mutex);
-            // EINVAL: it was not frozen (any more).
             if (error == 0) report.thawed.emplace_back(slot.name);
             else if (error != EINVAL) report.failed.push_back(std::string("cannot thaw ") + slot.name + ": " + reason(error));
         });
@@ -106,6 +84,27 @@ void thaw_members(const Record& record, const std::vector<UniqueFd>& fds, Freeze
 }
 
 } // namespace
+
+void resume_suspended(const Record& record, DmKernel& dm, RescueReport& report) {
+    const auto steps = record.steps();
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        if (steps[i].op != DmStep::Op::suspend || !may_be_done(steps[i])) continue;
+        for (std::size_t k = i + 1; k < steps.size(); ++k) {
+            if (steps[k].op != DmStep::Op::resume || steps[k].chain != steps[i].chain ||
+                std::strcmp(steps[k].uuid, steps[i].uuid) != 0)
+                continue;
+            if (steps[k].state.load() == StepState::done) break;
+            const std::string name = record.chains()[steps[k].chain].name;
+            if (const int error = dm.run(k); error != 0) {
+                report.failed.push_back("cannot resume " + name + ": " + reason(error));
+            } else {
+                steps[k].state = StepState::done;
+                report.resumed.push_back(name);
+            }
+            break;
+        }
+    }
+}
 
 RescueReport rescue(const Record& record, const std::vector<UniqueFd>& fds, FreezeKernel& kernel, DmKernel& dm, RcuSwitch& rcu) {
     RescueReport report;

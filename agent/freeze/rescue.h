@@ -28,4 +28,8 @@ struct RescueReport {
 /// Safe to repeat: what was mended is marked in the record.
 RescueReport rescue(const Record& record, const std::vector<UniqueFd>& fds, FreezeKernel& kernel, DmKernel& dm, RcuSwitch& rcu);
 
+/// The first part of rescue(): resumes what may still be suspended. For who has to look up paths before the rest: a look-up
+/// may read from a suspended device.
+void resume_suspended(const Record& record, DmKernel& dm, RescueReport& report);
+
 } // namespace quiesced
