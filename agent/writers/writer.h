@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace quiesced {
+
+/// A writer could not be run, or said that it failed.
+inline constexpr ErrorKind kWriterFailed = ErrorKind::io;
+
+/// What a writer is told.
+struct WriterContext {
+    std::string set;                  ///< id of the snapshot set
+    std::vector<std::string> volumes; ///< its members, as the requestor sees them: mount points, devices
+    bool aborted = false;             ///< in a thaw: the set was given up, there is no snapshot
+};
+
+/// One application that writes to the volumes and can be quiesced. One thread at a time. Blocking: never called inside
+/// the window, where a program on a frozen file system would hang and take its deadline with it.
+class Writer {
+public:
+    Writer() = default;
+    virtual ~Writer() = default;
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
+
+    [[nodiscard]] virtual const std::string& name() const = 0;
+
+    /// Brings the application to a consistent state on its volumes and holds it there. Returns by the deadline, give or
+    /// take a kill.
+    virtual Result<void> freeze(const WriterContext& context, Monotonic::time_point deadline) = 0;
+
+    /// Lets the application go on. Called exactly once after each freeze(), also after one that failed: a writer that
+    /// was killed half-way may hold locks. A writer whose freeze never began has nothing to do and succeeds.
+    virtual Result<void> thaw(const WriterContext& context, Monotonic::time_point deadline) = 0;
+};
+
+/// The writers of one snapshot set. One object a set; one thread at a time, but cancel().
+class Writers {
+public:
+    Writers() = default;
+    /// Thaws, as aborted, what still is frozen, and waits for it.
+    virtual ~Writers() = default;
+    Writers(const Writers&) = delete;
+    Writers& operator=(const Writers&) = delete;
+
+    /// Freezes all, in order. Call it before the pre-flush, so that what the writers write is flushed too. Returns how
+    /// many froze; 0 without writers. On an error everything is thawed again, and Error::undone names the thaws that
+    /// failed. Errors: wrong_state (frozen already, or cancelled), deadline (a writer's limit passed), and the writers'.
+    virtual Result<std::size_t> freeze(const WriterContext& context) = 0;
+
+    /// Thaws in reverse order what freeze() began, each exactly once; one failure does not stop the others. Call it when
+    /// the last FITHAW has returned. Returns what failed, a message each; nothing when there is nothing to thaw.
+    virtual std::vector<std::string> thaw(const WriterContext& context) = 0;
+
+    /// Any thread: a freeze() under way starts no more writers, thaws and fails; one to come fails at once. A writer
+    /// that is at work is waited for, at most for its limit. After a freeze() that succeeded it changes nothing: thaw().
+    virtual void cancel() = 0;
+
+    /// What the last freeze() left out and why, for the log and the manifest: a line each.
+    [[nodiscard]] virtual std::vector<std::string> notes() const = 0;
+};
+
+} // namespace quiesced
