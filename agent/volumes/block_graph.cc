@@ -123,7 +123,7 @@ public:
                             " layers of block devices",
                         "Such a stack cannot be snapshotted.");
         if (!seen_.insert(number).second) return {};
-        if (node->lower.empty() || node->backing) {
+        if (node->lower.empty()) {
             leaves_.push_back(number);
             return {};
         }

@@ -32,7 +32,7 @@ struct BlockNode {
     std::vector<DeviceNumber> lower;        ///< slaves, the partition's disk, or the block device behind a loop device
     std::string dm_name;                    ///< device_mapper only
     std::string dm_uuid;                    ///< device_mapper only: "LVM-..." for logical volumes
-    std::optional<LoopBacking> backing;     ///< loop only, when a file backs it
+    std::optional<LoopBacking> backing;     ///< loop only, when a file backs it: then `lower` is empty
     [[nodiscard]] std::string path() const; ///< "/dev/mapper/NAME" or "/dev/NAME"
     /// LVM's own layers (thin pools, "-real", "-cow" and the like): devices that nobody but LVM may write to.
     [[nodiscard]] bool lvm_internal() const;

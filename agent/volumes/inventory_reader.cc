@@ -113,7 +113,7 @@ public:
     std::map<DeviceNumber, Disk> read_disks(std::vector<std::string>& problems) const {
         std::map<DeviceNumber, Disk> disks;
         for (const auto& [number, node] : graph_.nodes()) {
-            if ((!node.lower.empty() && !node.backing) || is_excluded(node)) continue;
+            if (!node.lower.empty() || is_excluded(node)) continue;
             if (node.kind == BlockNode::Kind::disk) {
                 if (auto disk = probe_disk(node, paths_.sysfs))
                     disks.emplace(number, std::move(*disk));

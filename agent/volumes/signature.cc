@@ -45,8 +45,8 @@ std::string value_of(blkid_probe probe, const char* name) {
     return ::blkid_probe_lookup_value(probe, name, &data, nullptr) == 0 && data != nullptr ? data : std::string();
 }
 
-/// Whether a read from the device, or from any below it, may wait for ever.
-bool may_block(const BlockNode& node, const BlockGraph& graph, const std::string& sysfs, int depth = 0) {
+/// `depth` ends the walk of a graph with a cycle.
+bool may_block_below(const BlockNode& node, const BlockGraph& graph, const std::string& sysfs, int depth) {
     if (depth > kDeepestStack) return true;
     if (node.kind == BlockNode::Kind::device_mapper) {
         // A multipath device without paths keeps what it is asked (queue_if_no_path); sysfs does not tell.
@@ -57,7 +57,7 @@ bool may_block(const BlockNode& node, const BlockGraph& graph, const std::string
     }
     return std::any_of(node.lower.begin(), node.lower.end(), [&](DeviceNumber number) {
         const auto* lower = graph.find(number);
-        return lower == nullptr || may_block(*lower, graph, sysfs, depth + 1);
+        return lower == nullptr || may_block_below(*lower, graph, sysfs, depth + 1);
     });
 }
 
@@ -104,12 +104,16 @@ Result<Signature> probe_signature(int fd) {
                      .label = value_of(probe.get(), "LABEL")};
 }
 
+bool reading_may_block(const BlockNode& node, const BlockGraph& graph, const std::string& sysfs) {
+    return may_block_below(node, graph, sysfs, 0);
+}
+
 Signature read_signature(const BlockNode& node, const BlockGraph& graph, const std::string& udev_data,
                          const std::string& dev, const std::string& sysfs) {
     const auto entry = udev_data + "/b" + node.number.text();
     if (::access(entry.c_str(), F_OK) == 0)
         if (const auto text = read_file(entry)) return parse_udev_signature(*text);
-    if (may_block(node, graph, sysfs)) return {};
+    if (reading_may_block(node, graph, sysfs)) return {};
     auto name = node.name;
     std::replace(name.begin(), name.end(), '!', '/');
     // O_PATH first: the node might be a FIFO or another device, whose open() has effects.

@@ -25,9 +25,12 @@ Signature parse_udev_signature(std::string_view text);
 /// Errors: io (unreadable, or signatures that contradict each other).
 Result<Signature> probe_signature(int fd);
 
+/// Whether a read from the device may wait for ever: a suspended dm device, or a multipath device (which may have no
+/// path), is it or below it.
+bool reading_may_block(const BlockNode& node, const BlockGraph& graph, const std::string& sysfs);
+
 /// The signature of a device: from the udev database where that knows the device; otherwise by a probe of the node
-/// DEV/<kernel's name>, unless reading could block (a suspended dm device, or a multipath device without paths,
-/// anywhere below it) or the node is another device's: then it is empty.
+/// DEV/<kernel's name>, unless reading_may_block() or the node is another device's: then it is empty.
 Signature read_signature(const BlockNode& node, const BlockGraph& graph, const std::string& udev_data,
                          const std::string& dev, const std::string& sysfs);
 

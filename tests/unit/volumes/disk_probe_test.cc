@@ -11,6 +11,7 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 Disk probe(const Fixture& fixture, DeviceNumber number) {
     const auto graph = BlockGraph::read(fixture.sysfs(), fixture.probe()).value();
@@ -104,6 +105,7 @@ TEST(DiskProbe, AnEmulatedAtaDiskIsVirtualByItsModel) {
     const auto disk = probe(fixture, {8, 0});
     EXPECT_EQ(disk.placement, Placement::virtual_disk);
     EXPECT_EQ(disk.transport, "ata");
+    EXPECT_THAT(disk.evidence, Not(Contains(HasSubstr("nothing points"))));
 }
 
 TEST(DiskProbe, AnUnknownDiskSaysThatNothingPointsToAnArray) {
@@ -132,7 +134,7 @@ TEST(DiskProbe, NvmeIsPlacedByItsTransport) {
 }
 
 TEST(DiskProbe, ADamagedSerialPageIsNoSerial) {
-    for (const auto& page : {std::string(), std::string("\x00\x83\x00\x02", 4), std::string("\x00\x80\xff\xff", 4)}) {
+    for (const auto& page : {std::string(), std::string("\x00\x83\x00\x02xx", 6), std::string("\x00\x80\xff\xff", 4)}) {
         Fixture fixture;
         fixture.block("8:0", "pci0000:00/0000:00:05.0/block/sda");
         fixture.write("sys/devices/pci0000:00/0000:00:05.0/block/sda/device/vpd_pg80", page);

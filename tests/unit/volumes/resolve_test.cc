@@ -105,6 +105,11 @@ TEST_F(Resolve, AFolderThatIsNoMountPointSaysOnWhichVolumeItLies) {
     EXPECT_THAT(message_of(fixture.path("plain")), HasSubstr("it lies on the volume /."));
 }
 
+TEST_F(Resolve, AFolderWhoseNameOnlyStartsLikeAMountPointIsNotOnIt) {
+    std::filesystem::create_directories(fixture.path("network"));
+    EXPECT_EQ(kind_of(fixture.path("network")), ErrorKind::not_mounted);
+}
+
 TEST_F(Resolve, WhatDoesNotExistIsNoSuchVolume) {
     EXPECT_EQ(kind_of(fixture.path("nothing")), ErrorKind::no_such_volume);
     EXPECT_THAT(message_of(fixture.path("nothing")), HasSubstr("quiescectl volumes"));

@@ -3,8 +3,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "base/file.h"
 #include "fixture.h"
@@ -61,14 +59,31 @@ TEST(Signature, AnEmptyDeviceHasNone) {
     EXPECT_EQ(probe_signature(file.get()).value().type, "");
 }
 
-TEST(Signature, ANodeThatIsNoBlockDeviceIsNotOpened) {
+TEST(Signature, ANodeThatIsNotTheDeviceIsNotRead) {
     Fixture fixture;
     fixture.virtio("254:0", "vda");
-    // open() of a FIFO waits for a writer: the test would hang.
-    ASSERT_EQ(::mkfifo(fixture.path("dev/vda").c_str(), 0600), 0);
+    fixture.write("dev/vda", swap_area());
     const auto graph = BlockGraph::read(fixture.sysfs()).value();
     const auto paths = fixture.paths();
     EXPECT_EQ(read_signature(*graph.find({254, 0}), graph, paths.udev_data, paths.dev, paths.sysfs).type, "");
+}
+
+TEST(Signature, NothingIsReadThroughSuspendedOrMultipathDevices) {
+    Fixture fixture;
+    fixture.virtio("254:0", "vda");
+    fixture.dm("253:0", "vg-fine", "", {"254:0"});
+    fixture.dm("253:1", "vg-suspended", "", {"254:0"});
+    fixture.attribute("253:1", "dm/suspended", "1");
+    fixture.dm("253:2", "mpatha", "mpath-3600140", {"254:0"});
+    fixture.dm("253:3", "vg-above", "", {"253:0", "253:2"});
+    const auto graph = BlockGraph::read(fixture.sysfs()).value();
+    const auto blocks = [&](std::uint32_t minor) {
+        return reading_may_block(*graph.find({253, minor}), graph, fixture.sysfs());
+    };
+    EXPECT_FALSE(blocks(0));
+    EXPECT_TRUE(blocks(1));
+    EXPECT_TRUE(blocks(2));
+    EXPECT_TRUE(blocks(3));
 }
 
 } // namespace
