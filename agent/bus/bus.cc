@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "bus/bus.h"
+
+#include <future>
+#include <utility>
+
+namespace quiesced {
+namespace {
+
+Error refused(const std::string& what, const sdbus::Error& error, const std::string& advice) {
+    return {.kind = ErrorKind::lost,
+            .error_number = 0,
+            .context = what + ": " + std::string(error.getMessage()),
+            .advice = advice,
+            .undone = {}};
+}
+
+} // namespace
+
+Bus::Bus(BusOptions options)
+    : options_(std::move(options)), expiry_(options_.keep_failed, [this](const SetId& id) {
+          events_.post([this, id] { forget_failed(id); });
+      }) {}
+
+Result<std::unique_ptr<Bus>> Bus::connect(BusOptions options) {
+    std::unique_ptr<Bus> bus(new Bus(std::move(options))); // house-allow(new): a private constructor
+    try {
+        bus->connection_ = open_bus(bus->options_.bus);
+    } catch (const sdbus::Error& error) {
+        return tl::unexpected<Error>(refused("cannot connect to the bus '" + bus->options_.bus + "'", error,
+                                             "Is a D-Bus daemon running there?"));
+    }
+    return bus;
+}
+
+Bus::~Bus() { stop(); }
+
+Result<void> Bus::serve(SetManager& manager, std::function<void(const std::string&)> lost) {
+    context_ = std::make_unique<BusContext>(BusContext{
+        .version = options_.version,
+        .connection = *connection_,
+        .manager = manager,
+        .authority = {},
+        .events = events_,
+        .worker = worker_,
+        .urgent = urgent_,
+        .keep_binding = [this](const SetId& id, std::shared_ptr<Binding> binding) {
+            events_.post([this, id, binding = std::move(binding)]() mutable {
+                // Its set may be over by now.
+                const auto set = context_->manager.find(id);
+                if (set && !is_final(set->state())) bindings_[id] = std::move(binding);
+            });
+        }});
+    std::promise<Result<void>> published;
+    events_.post([&] {
+        try {
+            manager_object_ = std::make_unique<ManagerObject>(*context_);
+            for (const auto& set : manager.sets()) publish(set);
+            published.set_value({});
+        } catch (const sdbus::Error& error) {
+            published.set_value(tl::unexpected<Error>(refused("cannot put the objects on the bus", error, {})));
+        }
+    });
+    if (auto done = published.get_future().get(); !done) return done;
+    try {
+        connection_->requestName(BusServiceName(kBusName));
+    } catch (const sdbus::Error& error) {
+        return tl::unexpected<Error>(
+            refused("cannot take the name " + std::string(kBusName) + " on the bus", error,
+                    "Either another quiesced is running, or the bus has no policy that permits it: see org.quiesced1.conf in "
+                    "the folder dbus-1/system.d."));
+    }
+    loop_ = std::thread([this, lost = std::move(lost)] { run_loop(lost); });
+    return {};
+}
+
+void Bus::run_loop(const std::function<void(const std::string&)>& lost) {
+    std::string reason = "its loop ended";
+    try {
+        connection_->enterEventLoop();
+    } catch (const sdbus::Error& error) {
+        reason = error.what();
+    }
+    if (!stopping_) lost("the connection to the bus is lost: " + reason);
+}
+
+void Bus::stop() {
+    if (stopping_.exchange(true)) return;
+    worker_.finish();
+    urgent_.finish();
+    events_.post([this] {
+        bindings_.clear();
+        sets_.clear();
+        manager_object_.reset();
+    });
+    events_.finish();
+    if (loop_.joinable()) {
+        connection_->leaveEventLoop();
+        loop_.join();
+    }
+}
+
+void Bus::publish(const std::shared_ptr<SnapshotSet>& set) {
+    if (!manager_object_ || sets_.contains(set->id())) return;
+    sets_.emplace(set->id(), std::make_unique<SnapshotSetObject>(*context_, set));
+}
+
+void Bus::forget_failed(const SetId& id) {
+    const auto set = context_->manager.find(id);
+    if (set && set->state() == State::failed) context_->manager.forget(id);
+}
+
+void Bus::set_added(const std::shared_ptr<SnapshotSet>& set) {
+    events_.post([this, set] {
+        try {
+            publish(set);
+            if (manager_object_) manager_object_->emitSetAdded(sdbus::ObjectPath(set_path(set->id())));
+        } catch (const sdbus::Error&) { // NOLINT(bugprone-empty-catch)
+            // The connection is lost; the loop says so, and the daemon ends.
+        }
+    });
+}
+
+void Bus::set_removed(const SetId& set) {
+    events_.post([this, set] {
+        bindings_.erase(set);
+        sets_.erase(set);
+        try {
+            if (manager_object_) manager_object_->emitSetRemoved(sdbus::ObjectPath(set_path(set)));
+        } catch (const sdbus::Error&) { // NOLINT(bugprone-empty-catch)
+            // As above.
+        }
+    });
+}
+
+void Bus::state_changed(const SetId& set, State state, const std::string& /*consistency*/, const std::string& error) {
+    events_.post([this, set, state, error] {
+        if (is_final(state)) bindings_.erase(set);
+        if (const auto object = sets_.find(set); object != sets_.end()) object->second->emit_state(state, error);
+    });
+    if (state == State::failed) expiry_.add(set);
+}
+
+} // namespace quiesced

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "bus/manager_object.h"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "bus/reply.h"
+#include "bus/volume_dict.h"
+
+namespace quiesced {
+namespace {
+
+constexpr std::uint32_t kShortestDeadline = 100; // ms
+constexpr std::uint32_t kLongestDeadline = 600000;
+
+struct CreateOptions {
+    SetOptions set;
+    bool bind = false;
+};
+
+Result<CreateOptions> read_create_options(const Dict& dict) {
+    const Options options(dict);
+    if (auto known = options.only({"deadline_ms", "bind"}); !known) return pass(known);
+    CreateOptions read;
+    const auto deadline = options.get<std::uint32_t>("deadline_ms", static_cast<std::uint32_t>(read.set.deadline.count()));
+    if (!deadline) return tl::unexpected<Error>(deadline.error());
+    if (*deadline < kShortestDeadline || *deadline > kLongestDeadline)
+        return fail(ErrorKind::invalid_argument, "deadline_ms is " + std::to_string(*deadline),
+                    "It must be from " + std::to_string(kShortestDeadline) + " to " + std::to_string(kLongestDeadline) + ".");
+    read.set.deadline = std::chrono::milliseconds(*deadline);
+    const auto bind = options.get("bind", false);
+    if (!bind) return tl::unexpected<Error>(bind.error());
+    read.bind = *bind;
+    return read;
+}
+
+} // namespace
+
+ManagerObject::ManagerObject(BusContext& context)
+    : AdaptorInterfaces(context.connection, sdbus::ObjectPath(kManagerPath)), context_(context) {
+    registerAdaptor();
+}
+
+ManagerObject::~ManagerObject() { unregisterAdaptor(); }
+
+void ManagerObject::ListVolumes(sdbus::Result<std::vector<Dict>>&& result, Dict options) {
+    const Reply<std::vector<Dict>> reply(std::move(result));
+    if (auto known = Options(options).only({}); !known) return reply.error(known.error());
+    context_.worker.post([&manager = context_.manager, reply] {
+        const auto inventory = manager.inventory();
+        if (!inventory) return reply.error(inventory.error());
+        std::vector<Dict> volumes;
+        for (const auto& volume : inventory->volumes()) volumes.push_back(volume_to_dict(volume, *inventory));
+        reply.values(volumes);
+    });
+}
+
+void ManagerObject::CreateSet(sdbus::Result<sdbus::ObjectPath>&& result, std::vector<std::string> volumes, Dict options) {
+    const Reply<sdbus::ObjectPath> reply(std::move(result));
+    const auto wanted = read_create_options(options);
+    if (!wanted) return reply.error(wanted.error());
+    std::shared_ptr<Binding> binding;
+    if (wanted->bind) {
+        try {
+            binding = Binding::to(context_.connection, bus_caller(getObject()));
+        } catch (const sdbus::Error& error) {
+            return reply.error(Error{.kind = ErrorKind::lost,
+                                     .error_number = 0,
+                                     .context = "the bus does not watch the caller: " + std::string(error.what()),
+                                     .advice = {},
+                                     .undone = {}});
+        }
+    }
+    if (auto allowed = context_.authority.may_change(getObject()); !allowed) return reply.error(allowed.error());
+
+    context_.worker.post([&context = context_, reply, volumes = std::move(volumes), set_options = wanted->set, binding] {
+        const auto set = context.manager.create(volumes, set_options);
+        if (!set) return reply.error(set.error());
+        const auto id = (*set)->id();
+        if (binding) {
+            binding->attach(*set);
+            context.keep_binding(id, binding);
+        }
+        // Behind the event that puts the new object on the bus.
+        context.events.post([reply, id] { reply.values(sdbus::ObjectPath(set_path(id))); });
+    });
+}
+
+std::vector<sdbus::ObjectPath> ManagerObject::ListSets(const Dict& options) {
+    if (const auto known = Options(options).only({}); !known) throw to_bus_error(known.error());
+    std::vector<sdbus::ObjectPath> paths;
+    for (const auto& set : context_.manager.sets()) paths.emplace_back(set_path(set->id()));
+    return paths;
+}
+
+} // namespace quiesced

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+// The one place that knows how releases of sdbus-c++ differ: 1.2 (Debian 12) and 2.x (Debian 13). The 2.x headers have
+// no version macro; VTableItems.h came with 2.0.
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <sdbus-c++/sdbus-c++.h>
+#if __has_include(<sdbus-c++/VTableItems.h>)
+#define QUIESCED_SDBUS_MAJOR 2
+#else
+#define QUIESCED_SDBUS_MAJOR 1
+#endif
+
+namespace quiesced {
+
+#if QUIESCED_SDBUS_MAJOR >= 2
+using BusErrorName = sdbus::Error::Name;
+using BusServiceName = sdbus::ServiceName;
+#else
+using BusErrorName = std::string;
+using BusServiceName = std::string;
+#endif
+
+/// "system", "session" or a bus address such as "unix:path=/run/user/0/bus". Throws sdbus::Error.
+inline std::unique_ptr<sdbus::IConnection> open_bus(const std::string& bus) {
+    if (bus == "system") return sdbus::createSystemBusConnection();
+    if (bus == "session") return sdbus::createSessionBusConnection();
+    return sdbus::createSessionBusConnectionWithAddress(bus);
+}
+
+/// Unique name of the caller whose message is being handled; for the bus's thread, inside a handler.
+inline std::string bus_caller(const sdbus::IObject& object) {
+#if QUIESCED_SDBUS_MAJOR >= 2
+    const auto message = object.getCurrentlyProcessedMessage();
+    const char* sender = message.isValid() ? message.getSender() : nullptr;
+    return sender == nullptr ? std::string() : std::string(sender);
+#else
+    const auto* message = object.getCurrentlyProcessedMessage();
+    return message == nullptr ? std::string() : message->getSender();
+#endif
+}
+
+/// User of that caller, asked of the bus; nullopt when the caller is gone already. Likewise.
+inline std::optional<std::uint32_t> bus_caller_uid(const sdbus::IObject& object) {
+    try {
+#if QUIESCED_SDBUS_MAJOR >= 2
+        return object.getCurrentlyProcessedMessage().getCredsUid();
+#else
+        const auto* message = object.getCurrentlyProcessedMessage();
+        if (message == nullptr) return std::nullopt;
+        return message->getCredsUid();
+#endif
+    } catch (const sdbus::Error&) {
+        return std::nullopt;
+    }
+}
+
+/// Calls back on the bus's thread for each message that matches, until the slot is gone.
+template <typename Callback>
+sdbus::Slot bus_match(sdbus::IConnection& connection, const std::string& match, Callback callback) {
+    auto handler = [callback = std::move(callback)](auto&&) { callback(); };
+#if QUIESCED_SDBUS_MAJOR >= 2
+    return connection.addMatch(match, std::move(handler), sdbus::return_slot);
+#else
+    return connection.addMatch(match, std::move(handler));
+#endif
+}
+
+/// org.freedesktop.DBus.Properties.PropertiesChanged
+inline void emit_properties_changed(sdbus::IObject& object, const char* interface, std::initializer_list<const char*> names) {
+#if QUIESCED_SDBUS_MAJOR >= 2
+    std::vector<sdbus::PropertyName> properties;
+#else
+    std::vector<std::string> properties;
+#endif
+    for (const auto* name : names) properties.emplace_back(name);
+    object.emitPropertiesChangedSignal(interface, properties);
+}
+
+} // namespace quiesced

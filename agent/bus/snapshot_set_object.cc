@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "bus/snapshot_set_object.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "bus/reply.h"
+#include "snapshot/manifest.h"
+
+namespace quiesced {
+
+SnapshotSetObject::SnapshotSetObject(BusContext& context, std::shared_ptr<SnapshotSet> set)
+    : AdaptorInterfaces(context.connection, sdbus::ObjectPath(set_path(set->id()))), context_(context), set_(std::move(set)) {
+    registerAdaptor();
+}
+
+SnapshotSetObject::~SnapshotSetObject() { unregisterAdaptor(); }
+
+void SnapshotSetObject::emit_state(quiesced::State state, const std::string& error) {
+    try {
+        Dict details;
+        if (!error.empty()) details.emplace("error", sdbus::Variant(utf8(error)));
+        emitStateChanged(std::string(state_name(state)), details);
+        emit_properties_changed(getObject(), INTERFACE_NAME, {"State", "Consistency"});
+    } catch (const sdbus::Error&) { // NOLINT(bugprone-empty-catch)
+        // The connection is lost; the loop says so.
+    }
+}
+
+Result<void> SnapshotSetObject::check(const Dict& options) {
+    if (auto known = Options(options).only({}); !known) return known;
+    return context_.authority.may_change(getObject());
+}
+
+void SnapshotSetObject::run(Step step, sdbus::Result<>&& result, const Dict& options) {
+    const Reply<> reply(std::move(result));
+    if (auto checked = check(options); !checked) return reply.error(checked.error());
+    // Answered behind the signals of the step.
+    set_->post(step, [&events = context_.events, reply](const Result<void>& outcome) {
+        events.post([reply, outcome] { outcome ? reply.values() : reply.error(outcome.error()); });
+    });
+}
+
+void SnapshotSetObject::Take(sdbus::Result<std::string>&& result, Dict options) {
+    const Reply<std::string> reply(std::move(result));
+    if (auto checked = check(options); !checked) return reply.error(checked.error());
+    // The set waits for its threads before it ends, so that it is there when this is called on one of them.
+    set_->post(Step::take, [&events = context_.events, reply, &set = *set_](const Result<void>& outcome) {
+        if (!outcome) return events.post([reply, error = outcome.error()] { reply.error(error); });
+        events.post([reply, manifest = utf8(manifest_to_json(set.describe()))] { reply.values(manifest); });
+    });
+}
+
+void SnapshotSetObject::KeepAlive(sdbus::Result<std::uint32_t>&& result, Dict options) {
+    const Reply<std::uint32_t> reply(std::move(result));
+    if (auto checked = check(options); !checked) return reply.error(checked.error());
+    context_.urgent.post([reply, set = set_] {
+        const auto remaining = set->keep_alive();
+        if (!remaining) return reply.error(remaining.error());
+        constexpr std::int64_t most = std::numeric_limits<std::uint32_t>::max();
+        reply.values(static_cast<std::uint32_t>(std::clamp<std::int64_t>(remaining->count(), 0, most)));
+    });
+}
+
+void SnapshotSetObject::Delete(sdbus::Result<>&& result, Dict options) {
+    const Reply<> reply(std::move(result));
+    if (auto checked = check(options); !checked) return reply.error(checked.error());
+    set_->post(Step::remove, [&context = context_, reply, id = set_->id()](const Result<void>& outcome) {
+        // The set cannot be forgotten on its own thread.
+        context.events.post([&context, reply, id, outcome] {
+            if (!outcome) return reply.error(outcome.error());
+            context.manager.forget(id);
+            // Behind the event that takes the object from the bus.
+            context.events.post([reply] { reply.values(); });
+        });
+    });
+}
+
+std::string SnapshotSetObject::Describe(const Dict& options) {
+    if (const auto known = Options(options).only({}); !known) throw to_bus_error(known.error());
+    return utf8(manifest_to_json(set_->describe()));
+}
+
+std::vector<std::string> SnapshotSetObject::Volumes() {
+    auto names = set_->volumes();
+    for (auto& name : names) name = utf8(name);
+    return names;
+}
+
+} // namespace quiesced
