@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// quiesced: takes consistent snapshot sets on request of its callers on D-Bus.
+#include <signal.h>
+#include <systemd/sd-daemon.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <future>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <spdlog/spdlog.h>
+
+#include "arrays/plugin_connection.h"
+#include "arrays/plugin_provider.h"
+#include "base/file.h"
+#include "base/scope_exit.h"
+#include "bus/bus.h"
+#include "config.h"
+#include "freeze/recovery.h"
+#include "log.h"
+#include "sequence/set_manager.h"
+#include "snapshot/lvm_provider.h"
+
+namespace quiesced {
+namespace {
+
+struct DaemonOptions {
+    bool recover = false;
+    std::string bus = "system";
+    std::string state_directory = "/var/lib/quiesced";
+    std::string run_directory = kRecordDirectory;
+    std::string plugin_directory = kPluginDirectory;
+    std::string freezer = QUIESCED_LIBEXECDIR "/quiesced-freezer";
+    std::string log_level = "info";
+    unsigned keep_failed = 600; ///< seconds
+};
+
+void add_options(CLI::App& app, DaemonOptions& options) {
+    app.set_version_flag("--version", "quiesced " QUIESCED_VERSION);
+    app.add_flag("--recover", options.recover, "Thaw and resume what a lost daemon and freezer left behind, then exit");
+    app.add_option("--bus", options.bus, "system, session or an address")->capture_default_str();
+    app.add_option("--state-directory", options.state_directory, "Where finished sets are kept")->capture_default_str();
+    app.add_option("--run-directory", options.run_directory, "Where the records of windows are")->capture_default_str();
+    app.add_option("--plugin-directory", options.plugin_directory, "Where the plugins' sockets are")->capture_default_str();
+    app.add_option("--freezer", options.freezer, "The freezer's program")->capture_default_str();
+    app.add_option("--keep-failed", options.keep_failed, "Seconds that a failed set can still be described")
+        ->check(CLI::Range(1U, 86400U))->capture_default_str();
+    app.add_option("--log-level", options.log_level, "How much to log")
+        ->check(CLI::IsMember({"debug", "info", "warning", "error"}))->capture_default_str();
+}
+
+std::string joined(const std::vector<std::string>& items) {
+    std::string text;
+    for (const auto& item : items) text += (text.empty() ? "" : ", ") + item;
+    return text;
+}
+
+/// Mends what an earlier life left frozen, suspended or primed. False when something is still not as it should be.
+bool recover_windows(const std::string& directory) {
+    auto kernel = WindowKernel::linux();
+    const auto recovered = recover(*kernel.freeze, *kernel.dm, *kernel.rcu, directory);
+    if (!recovered) {
+        spdlog::error("cannot look for windows that were left open: {}", recovered.error().message());
+        return false;
+    }
+    bool clean = true;
+    for (const auto& entry : *recovered) {
+        const auto say = [&](const char* what, const std::vector<std::string>& names) {
+            if (!names.empty()) spdlog::warn("set {} had been left open: {} {}", entry.set, what, joined(names));
+        };
+        say("thawed", entry.report.thawed);
+        say("resumed", entry.report.resumed);
+        say("unprimed", entry.report.unprimed);
+        for (const auto& failure : entry.report.failed) spdlog::error("set {}: {}", entry.set, failure);
+        clean = clean && entry.report.failed.empty();
+    }
+    if (recovered->empty()) spdlog::info("nothing was left frozen or suspended");
+    return clean;
+}
+
+/// Tells the log and the service manager what the sets do, and hands it on to the bus.
+class Announcer final : public SetEvents {
+public:
+    Announcer(SetEvents& next, Log& log) : next_(next), log_(log) {}
+
+    void set_added(const std::shared_ptr<SnapshotSet>& set) override {
+        spdlog::info("set {}: {} ({})", set->id().text(), state_name(set->state()), joined(set->volumes()));
+        next_.set_added(set);
+    }
+    void set_removed(const SetId& set) override {
+        spdlog::info("set {}: removed", set.text());
+        next_.set_removed(set);
+    }
+    void state_changed(const SetId& set, State state, const std::string& consistency, const std::string& error) override {
+        next_.state_changed(set, state, consistency, error);
+        if (state == State::failed)
+            spdlog::error("set {}: failed: {}", set.text(), error);
+        else
+            spdlog::info("set {}: {}{}", set.text(), state_name(state), consistency.empty() ? "" : ", consistency " + consistency);
+        log_.wake();
+        // Not on the set's thread: the service manager may be blocked on a frozen file system.
+        notify_.post([text = "STATUS=Set " + set.text() + " is " + std::string(state_name(state)) + "."] {
+            ::sd_notify(0, text.c_str());
+        });
+    }
+
+private:
+    SetEvents& next_;
+    Log& log_;
+    Executor notify_;
+};
+
+SetManager::Providers make_providers(const std::string& plugin_directory) {
+    return [plugin_directory, lvm = std::make_shared<LvmProvider>()] {
+        std::vector<std::shared_ptr<Provider>> providers;
+        PluginSettings settings;
+        settings.directory = plugin_directory;
+        for (const auto& name : installed_plugins(plugin_directory))
+            providers.push_back(std::make_shared<PluginProvider>(name, settings));
+        providers.push_back(lvm);
+        return providers;
+    };
+}
+
+/// Everything is thawed and undone when this returns; all sets side by side.
+void abort_all(const SetManager& manager) {
+    std::vector<std::future<void>> ends;
+    for (const auto& set : manager.sets()) {
+        if (is_final(set->state())) continue;
+        auto end = std::make_shared<std::promise<void>>();
+        ends.push_back(end->get_future());
+        set->post(Step::abort, [end](const Result<void>&) { end->set_value(); });
+    }
+    for (const auto& end : ends) end.wait();
+}
+
+int serve(const DaemonOptions& options, Log& log, const sigset_t& signals) {
+    const auto give_up = [](const Error& error) {
+        spdlog::critical("{}", error.message());
+        return EXIT_FAILURE;
+    };
+    if (auto made = make_directories(options.run_directory, 0755); !made) return give_up(made.error());
+    // What could not be mended is logged; sets of other volumes are possible all the same.
+    recover_windows(options.run_directory);
+
+    auto bus = Bus::connect({.bus = options.bus, .version = QUIESCED_VERSION, .keep_failed = std::chrono::seconds(options.keep_failed)});
+    if (!bus) return give_up(bus.error());
+    Announcer announcer(**bus, log);
+    ManifestStore store(options.state_directory + "/sets");
+    SetManagerOptions manager_options;
+    auto& environment = manager_options.environment;
+    environment.make_launcher = [freezer = options.freezer] { return std::make_unique<ProcessLauncher>(freezer); };
+    environment.make_kernel = [] { return WindowKernel::linux(); };
+    environment.store = &store;
+    environment.record_directory = options.run_directory;
+    SetManager manager(manager_options, make_providers(options.plugin_directory), announcer);
+    log.hold_while([&manager] { return manager.in_window(); });
+    const ScopeExit release([&log] { log.hold_while({}); });
+    if (auto loaded = manager.load(); !loaded) return give_up(loaded.error());
+
+    std::atomic<bool> bus_lost = false;
+    const auto on_lost = [&bus_lost](const std::string& what) {
+        spdlog::critical("{}", what);
+        bus_lost = true;
+        ::kill(::getpid(), SIGTERM);
+    };
+    if (auto serving = (*bus)->serve(manager, on_lost); !serving) return give_up(serving.error());
+    spdlog::info("quiesced {} is ready on the {} bus, {} sets on disk", QUIESCED_VERSION, options.bus, manager.sets().size());
+    ::sd_notify(0, "READY=1\nSTATUS=No set is being taken.");
+
+    int number = 0;
+    ::sigwait(&signals, &number);
+    ::sd_notify(0, "STOPPING=1\nSTATUS=Thawing and undoing unfinished sets.");
+    spdlog::info("stopping");
+    abort_all(manager);
+    (*bus)->stop();
+    return bus_lost ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+} // namespace
+} // namespace quiesced
+
+int main(int argc, char** argv) {
+    quiesced::DaemonOptions options;
+    CLI::App app("Takes consistent snapshot sets over volumes on virtual disks and on SAN LUNs; a D-Bus service.");
+    quiesced::add_options(app, options);
+    CLI11_PARSE(app, argc, argv);
+
+    // Before any thread begins: all of them leave these signals to sigwait().
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&signals, number);
+    ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+
+    quiesced::Log log(spdlog::level::from_str(options.log_level));
+    if (options.recover) return quiesced::recover_windows(options.run_directory) ? EXIT_SUCCESS : EXIT_FAILURE;
+    return quiesced::serve(options, log, signals);
+}
