@@ -28,10 +28,13 @@ std::map<DeviceNumber, std::string> read_btrfs_devices(const std::string& sysfs)
     const auto folders = list_directory_at(AT_FDCWD, base);
     if (!folders) return uuids; // the module is not loaded
     for (const auto& uuid : *folders) {
-        const auto devices = list_directory_at(AT_FDCWD, base + "/" + uuid + "/devices");
+        auto folder = base;
+        folder.append("/").append(uuid).append("/devices");
+        const auto devices = list_directory_at(AT_FDCWD, folder);
         if (!devices) continue; // "features"
         for (const auto& device : *devices)
-            if (const auto text = read_attribute_at(AT_FDCWD, base + "/" + uuid + "/devices/" + device + "/dev"))
+            if (const auto text =
+                    read_attribute_at(AT_FDCWD, std::string(folder).append("/").append(device).append("/dev")))
                 if (const auto number = DeviceNumber::parse(*text)) uuids.emplace(*number, uuid);
     }
     return uuids;
@@ -89,7 +92,7 @@ public:
     }
 
     /// Block devices that nothing uses: raw volumes, and file systems that are not mounted.
-    std::vector<Volume> read_unmounted(const std::vector<Volume>& mounted) const {
+    [[nodiscard]] std::vector<Volume> read_unmounted(const std::vector<Volume>& mounted) const {
         std::set<DeviceNumber> used;
         for (const auto& volume : mounted) used.insert(volume.devices.begin(), volume.devices.end());
         for (const auto& [number, node] : graph_.nodes()) used.insert(node.lower.begin(), node.lower.end());
@@ -110,7 +113,7 @@ public:
         return volumes;
     }
 
-    std::map<DeviceNumber, Disk> read_disks(std::vector<std::string>& problems) const {
+    [[nodiscard]] std::map<DeviceNumber, Disk> read_disks(std::vector<std::string>& problems) const {
         std::map<DeviceNumber, Disk> disks;
         for (const auto& [number, node] : graph_.nodes()) {
             if (!node.lower.empty() || is_excluded(node)) continue;
