@@ -24,6 +24,7 @@
 #include "log.h"
 #include "sequence/set_manager.h"
 #include "snapshot/lvm_provider.h"
+#include "writers/script_writers.h"
 
 namespace quiesced {
 namespace {
@@ -34,6 +35,7 @@ struct DaemonOptions {
     std::string state_directory = "/var/lib/quiesced";
     std::string run_directory = kRecordDirectory;
     std::string plugin_directory = kPluginDirectory;
+    std::string hooks_directory = QUIESCED_SYSCONFDIR "/hooks.d";
     std::string freezer = QUIESCED_LIBEXECDIR "/quiesced-freezer";
     std::string log_level = "info";
     unsigned keep_failed = 600; ///< seconds
@@ -46,6 +48,7 @@ void add_options(CLI::App& app, DaemonOptions& options) {
     app.add_option("--state-directory", options.state_directory, "Where finished sets are kept")->capture_default_str();
     app.add_option("--run-directory", options.run_directory, "Where the records of windows are")->capture_default_str();
     app.add_option("--plugin-directory", options.plugin_directory, "Where the plugins' sockets are")->capture_default_str();
+    app.add_option("--hooks-directory", options.hooks_directory, "Scripts that quiesce applications")->capture_default_str();
     app.add_option("--freezer", options.freezer, "The freezer's program")->capture_default_str();
     app.add_option("--keep-failed", options.keep_failed, "Seconds that a failed set can still be described")
         ->check(CLI::Range(1U, 86400U))->capture_default_str();
@@ -155,6 +158,7 @@ int serve(const DaemonOptions& options, Log& log, const sigset_t& signals) {
     auto& environment = manager_options.environment;
     environment.make_launcher = [freezer = options.freezer] { return std::make_unique<ProcessLauncher>(freezer); };
     environment.make_kernel = [] { return WindowKernel::linux(); };
+    environment.make_writers = [hooks = options.hooks_directory] { return make_script_writers({.directory = hooks}); };
     environment.store = &store;
     environment.record_directory = options.run_directory;
     SetManager manager(manager_options, make_providers(options.plugin_directory), announcer);

@@ -22,6 +22,7 @@ constexpr auto kNames = std::to_array<KindName>({
     {ErrorKind::no_provider, "NoProvider"},
     {ErrorKind::plugin_missing, "PluginMissing"},
     {ErrorKind::plugin_failed, "PluginFailed"},
+    {ErrorKind::writer_failed, "WriterFailed"},
     {ErrorKind::no_space, "NoSpace"},
     {ErrorKind::busy, "Busy"},
     {ErrorKind::foreign_freeze, "ForeignFreeze"},

@@ -23,6 +23,7 @@ enum class ErrorKind {
     no_provider,      ///< nothing here can take a snapshot of the volume
     plugin_missing,   ///< the plugin that the volume needs is not there
     plugin_failed,    ///< the plugin answered with an error, garbage or too late
+    writer_failed,    ///< an application refused to quiesce, or took too long
     no_space,         ///< not enough room for the snapshot
     busy,             ///< another set, or another program, holds the volume
     foreign_freeze,   ///< somebody else had frozen the file system

@@ -33,6 +33,9 @@ Result<void> check_snapshotable(const Volume& volume, const Inventory& inventory
     if (volume.mounts.empty())
         return fail(ErrorKind::not_mounted, volume.name + " is not mounted",
                     "Mount it, or leave it out: an unmounted file system needs no freeze to be copied.");
+    if (volume.mounts.front().hidden)
+        return fail(ErrorKind::not_mounted, "every mount of " + volume.name + " is covered by another mount and cannot be reached",
+                    "Mount it at a second place, or unmount what covers it.");
     return refuse_loop(volume, inventory);
 }
 
@@ -110,7 +113,7 @@ Result<std::vector<PlannedVolume>> find_carried(const std::vector<PlannedVolume>
         if (!stacked) return pass(stacked);
         for (const auto* volume : *stacked) {
             const auto same = [&](const PlannedVolume& other) { return other.volume.superblock == volume->superblock; };
-            if (volume->mounts.empty() || std::any_of(carried.begin(), carried.end(), same)) continue;
+            if (volume->mounts.empty() || volume->mounts.front().hidden || std::any_of(carried.begin(), carried.end(), same)) continue;
             carried.push_back({.volume = *volume, .provider = nullptr, .level = 0, .carried = true});
         }
     }

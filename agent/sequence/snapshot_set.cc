@@ -2,6 +2,7 @@
 #include "sequence/snapshot_set.h"
 
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
 #include "sequence/set_report.h"
@@ -12,25 +13,30 @@ namespace {
 /// What is left of the deadline for thawing when a plugin uses its time to the end.
 constexpr std::chrono::milliseconds kThawReserve{200};
 
-/// Runs `work(0..count-1)` side by side and returns the first error.
+/// Runs `work(0..count-1)` side by side and returns the error that came first: the others may only follow from it.
 template <typename Work>
 Result<void> side_by_side(std::size_t count, const Work& work) {
-    std::vector<Result<void>> results(count);
+    std::mutex mutex;
+    Result<void> first;
+    const auto run = [&](std::size_t i) {
+        auto result = work(i);
+        const std::lock_guard lock(mutex);
+        if (!result && first) first = std::move(result);
+    };
     {
         std::vector<std::jthread> threads;
-        for (std::size_t i = 1; i < count; ++i) threads.emplace_back([&results, &work, i] { results[i] = work(i); });
-        if (count > 0) results[0] = work(0);
+        for (std::size_t i = 1; i < count; ++i) threads.emplace_back(run, i);
+        if (count > 0) run(0);
     }
-    for (auto& result : results)
-        if (!result) return std::move(result);
-    return {};
+    return first;
 }
 
 } // namespace
 
 SnapshotSet::SnapshotSet(SetId id, SetPlan plan, SetOptions options, SetEnvironment environment, StateObserver observer)
     : id_(std::move(id)), options_(options), environment_(std::move(environment)), observer_(std::move(observer)),
-      plan_(std::move(plan)), manifest_(new_manifest(id_, plan_)) {
+      plan_(std::move(plan)), writers_(environment_.make_writers ? environment_.make_writers() : nullptr),
+      manifest_(new_manifest(id_, plan_)) {
     for (std::size_t i = 0; i < plan_.members.size(); ++i) {
         const auto& provider = plan_.members[i].provider;
         auto part = std::find_if(parts_.begin(), parts_.end(), [&](const Part& entry) { return entry.provider == provider; });
@@ -89,7 +95,9 @@ Result<void> SnapshotSet::run(Step step) {
 
 /// A step that was refused because of the state changes nothing; one that was tried and failed ends the set.
 Result<void> SnapshotSet::fail_step(Result<void> result) {
-    if (result || result.error().kind == ErrorKind::wrong_state) return result;
+    const auto now = state();
+    const bool tried = now == State::preparing || now == State::freezing || now == State::snapshotting || now == State::thawing;
+    if (result || (result.error().kind == ErrorKind::wrong_state && !tried)) return result;
     Error cause = result.error();
     {
         const std::lock_guard lock(mutex_);
@@ -155,6 +163,7 @@ Result<void> SnapshotSet::freeze() {
     if (auto good = expect(State::prepared, "Freeze"); !good) return good;
     const auto client = freezer();
     set_state(State::freezing);
+    if (auto done = freeze_writers(); !done) return done;
     auto flush = [&] { return client->flush(environment_.flush_bound); };
     if (auto done = timeline_.measure("flush", flush); !done) return done;
     if (!client->record().chains().empty()) {
@@ -165,6 +174,28 @@ Result<void> SnapshotSet::freeze() {
     if (auto done = client->freeze(options_.deadline); !done) return done;
     set_state(State::frozen);
     return {};
+}
+
+Result<void> SnapshotSet::freeze_writers() {
+    if (!writers_) return {};
+    undo_.push("thawing the writers", [this] { return thaw_writers(true); });
+    auto frozen = timeline_.measure("writers freeze", [this] {
+        return writers_->freeze({.set = id_.text(), .volumes = volumes(), .aborted = false});
+    });
+    if (!frozen) return pass(frozen);
+    writers_frozen_ = *frozen;
+    return {};
+}
+
+/// Idempotent. A writer that could not be thawed is reported; it does not spoil the set, which is cut already.
+Result<void> SnapshotSet::thaw_writers(bool aborted) {
+    if (!writers_) return {};
+    const auto start = Monotonic::now();
+    auto failed = writers_->thaw({.set = id_.text(), .volumes = volumes(), .aborted = aborted});
+    if (writers_frozen_ != 0) timeline_.add("writers thaw", start, Monotonic::now());
+    if (failed.empty()) return {};
+    return tl::unexpected<Error>(Error{.kind = ErrorKind::writer_failed, .error_number = 0, .context = "a writer could not be thawed",
+                                       .advice = {}, .undone = std::move(failed)});
 }
 
 Result<void> SnapshotSet::snapshot() {
@@ -179,10 +210,13 @@ Result<void> SnapshotSet::snapshot() {
         if (part.session->chains_only()) return {};
         return timeline_.measure("commit " + part.provider->name(), [&] { return part.session->commit(deadline); });
     };
-    auto done = side_by_side(parts_.size() + 1, [&](std::size_t i) {
+    std::atomic<bool> failed{false};
+    auto done = side_by_side(parts_.size() + 1, [&](std::size_t i) -> Result<void> {
         auto result = cut(i);
-        // One failure decides: writers need not wait for the others to end.
-        if (!result) static_cast<void>(client->thaw());
+        if (result) return result;
+        // One failure decides: writers need not wait for the others to end. What they then say follows from it.
+        if (failed.exchange(true)) return {};
+        static_cast<void>(client->thaw());
         return result;
     });
     if (!done) return done;
@@ -196,6 +230,7 @@ Result<void> SnapshotSet::thaw() {
     set_state(State::thawing);
     const auto client = freezer();
     auto thawed = client->thaw();
+    const auto writers_thawed = thaw_writers(false);
     std::string reason;
     {
         const std::lock_guard lock(mutex_);
@@ -205,6 +240,12 @@ Result<void> SnapshotSet::thaw() {
             if (span.what.starts_with("commit ")) commits.push_back(span);
         reason = judge_window(manifest_, client->record(), commits);
         manifest_.stuck = client->stuck();
+        // Every hook script stands for all volumes: they were quiesced as a whole or not at all.
+        if (reason.empty() && writers_frozen_ != 0) {
+            manifest_.consistency = "application";
+            for (auto& member : manifest_.members) member.consistency = "application";
+        }
+        if (!writers_thawed) manifest_.error = writers_thawed.error().message();
     }
     if (!thawed) return thawed;
     // Only the times count: a deadline that passed after the last cut has thawed a consistent set.
@@ -272,6 +313,7 @@ Result<void> SnapshotSet::abort(Error cause) {
         const std::lock_guard lock(mutex_);
         abort_cause_ = cause;
     }
+    if (writers_) writers_->cancel();
     // Thaw at once, whatever step is running: it fails by that and lets go of the step lock.
     if (const auto client = freezer()) static_cast<void>(client->thaw());
     const std::lock_guard lock(step_mutex_);

@@ -19,6 +19,7 @@
 #include "sequence/timeline.h"
 #include "sequence/undo_stack.h"
 #include "snapshot/manifest.h"
+#include "writers/writer.h"
 
 namespace quiesced {
 
@@ -26,6 +27,7 @@ namespace quiesced {
 struct SetEnvironment {
     std::function<std::unique_ptr<FreezerLauncher>()> make_launcher;
     std::function<WindowKernel()> make_kernel;
+    std::function<std::unique_ptr<Writers>()> make_writers; ///< may be empty: no writers
     ManifestStore* store = nullptr;
     MountOpener open_mount = quiesced::open_mount;
     std::string record_directory = "/run/quiesced";
@@ -92,6 +94,8 @@ private:
     Result<void> remove();
     Result<void> expect(State state, const char* step) const;
     Result<void> fail_step(Result<void> result);
+    Result<void> freeze_writers();
+    Result<void> thaw_writers(bool aborted);
     void on_loss(const WindowLoss& loss);
     void set_state(State state);
     [[nodiscard]] std::shared_ptr<FreezerClient> freezer() const;
@@ -103,6 +107,8 @@ private:
     SetPlan plan_;
     std::vector<Part> parts_;
     std::vector<std::shared_ptr<Provider>> providers_; ///< of a set from disk
+    std::unique_ptr<Writers> writers_; ///< null without; set once, at construction
+    std::size_t writers_frozen_ = 0;
     Timeline timeline_;
     UndoStack undo_;
 

@@ -28,6 +28,7 @@ public:
 
     Result<void> arm() override;
     [[nodiscard]] std::vector<DmChain> chains() const override { return chains_; }
+    [[nodiscard]] bool chains_only() const override { return true; }
     Result<std::vector<SnapshotRecord>> finish() override;
     Result<void> disarm() override;
 

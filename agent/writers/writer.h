@@ -11,7 +11,7 @@
 namespace quiesced {
 
 /// A writer could not be run, or said that it failed.
-inline constexpr ErrorKind kWriterFailed = ErrorKind::io;
+inline constexpr ErrorKind kWriterFailed = ErrorKind::writer_failed;
 
 /// What a writer is told.
 struct WriterContext {

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "sequence/snapshot_set.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <future>
+#include <thread>
+
+#include "freeze/sim_kernel.h"
+#include "sequence_fixture.h"
+
+namespace quiesced {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+Error error(ErrorKind kind, std::string context) {
+    return {.kind = kind, .error_number = 0, .context = std::move(context), .advice = {}, .undone = {}};
+}
+
+/// Writers that write down when they were called.
+class FakeWriters : public Writers {
+public:
+    explicit FakeWriters(FakeCalls& calls, SimWorld& world, bool& refuse) : calls_(calls), world_(world), refuse_(refuse) {}
+    Result<std::size_t> freeze(const WriterContext& /*context*/) override {
+        calls_.add(world_.held().empty() ? "freeze before the window" : "freeze inside the window");
+        if (refuse_) return fail(ErrorKind::writer_failed, "postgres said no");
+        return 1U;
+    }
+    std::vector<std::string> thaw(const WriterContext& context) override {
+        calls_.add(std::string(world_.held().empty() ? "thaw after the window" : "thaw inside the window") + (context.aborted ? ", aborted" : ""));
+        return {};
+    }
+    void cancel() override { calls_.add("cancel"); }
+    [[nodiscard]] std::vector<std::string> notes() const override { return {}; }
+
+private:
+    FakeCalls& calls_;
+    SimWorld& world_;
+    bool& refuse_;
+};
+
+/// A set over one LV ("/srv/data", dm chain) and one LUN ("/srv/log", plugin) in a simulated kernel.
+class Set : public testing::Test {
+protected:
+    Set() {
+        guest_.lv("/srv/data", 1);
+        guest_.lun("/srv/log", 2);
+        for (const auto& [path, minor] : {std::pair{"/srv/data", 1U}, {"/srv/log", 2U}}) {
+            fds_[path] = world_->add_file_system(path);
+            world_->set_identity(path, {.superblock = {253, minor}, .mount_id = 100 + minor});
+        }
+        lvm_->chains = {DmChain{.name = "vg/data",
+                                .group = {},
+                                .prime = {{.op = DmStep::Op::load, .uuid = "snap", .target = "snapshot", .sectors = 8, .text = "p", .path = {}}},
+                                .fire = {step(DmStep::Op::suspend, "origin"), step(DmStep::Op::resume, "snap"), step(DmStep::Op::resume, "origin")},
+                                .unprime = {step(DmStep::Op::resume, "snap")}}};
+        directory_ = std::filesystem::temp_directory_path() / ("quiesced-set-" + std::to_string(::getpid()));
+        std::filesystem::create_directories(directory_);
+        store_ = std::make_unique<ManifestStore>((directory_ / "sets").string());
+    }
+    ~Set() override {
+        set_.reset();
+        std::filesystem::remove_all(directory_);
+    }
+
+    static DmStep step(DmStep::Op op, const std::string& uuid) {
+        return {.op = op, .uuid = uuid, .target = {}, .sectors = 0, .text = {}, .path = {}};
+    }
+    void make(std::chrono::milliseconds deadline = std::chrono::seconds(10)) {
+        SetEnvironment environment;
+        environment.make_kernel = [this] { return world_->kernel(); };
+        environment.make_launcher = [this] { return std::make_unique<ThreadLauncher>(world_->kernel()); };
+        environment.open_mount = [this](const std::string& path) -> Result<OpenedMount> {
+            return OpenedMount{.fd = UniqueFd(::dup(fds_.at(path).get())), .identity = world_->identity(path)};
+        };
+        if (with_writers_)
+            environment.make_writers = [this] { return std::make_unique<FakeWriters>(writer_calls_, *world_, writers_refuse_); };
+        environment.record_directory = directory_.string();
+        environment.store = store_.get();
+        auto plan = plan_set({"/srv/data", "/srv/log"}, std::make_shared<const Inventory>(guest_.inventory()), {plugin_, lvm_});
+        ASSERT_TRUE(plan) << plan.error().message();
+        set_ = std::make_unique<SnapshotSet>(*SetId::parse("6560000000000001"), std::move(*plan), SetOptions{.deadline = deadline},
+                                             environment, [this](State state) {
+                                                 const std::lock_guard lock(states_mutex_);
+                                                 states_.emplace_back(state_name(state));
+                                             });
+    }
+    std::future<Result<void>> start(Step step) {
+        auto promise = std::make_shared<std::promise<Result<void>>>();
+        auto future = promise->get_future();
+        set_->post(step, [promise](Result<void> result) { promise->set_value(std::move(result)); });
+        return future;
+    }
+    Result<void> run(Step step) { return start(step).get(); }
+    std::vector<std::string> states() {
+        const std::lock_guard lock(states_mutex_);
+        return states_;
+    }
+    bool wait_for(State state) {
+        for (int i = 0; i < 2000; ++i) {
+            if (set_->state() == state) return true;
+            std::this_thread::sleep_for(std::chrono::milliseconds(2)); // house-allow(sleep): polls a state, no event to wait for
+        }
+        return false;
+    }
+    void expect_nothing_left() {
+        EXPECT_THAT(world_->held(), IsEmpty());
+        EXPECT_EQ(world_->rcu_expedited(), 0);
+    }
+    std::size_t thaws(const std::string& name) { return world_->point(SimCall::thaw, name).calls(); }
+
+    TestGuest guest_;
+    std::shared_ptr<SimWorld> world_ = SimWorld::create();
+    std::map<std::string, UniqueFd> fds_;
+    std::shared_ptr<FakeProvider> plugin_ = std::make_shared<FakeProvider>("exec", Placement::lun);
+    std::shared_ptr<FakeProvider> lvm_ = std::make_shared<FakeProvider>("lvm", Placement::virtual_disk);
+    std::filesystem::path directory_;
+    std::unique_ptr<ManifestStore> store_;
+    bool with_writers_ = false;
+    bool writers_refuse_ = false;
+    FakeCalls writer_calls_;
+    std::mutex states_mutex_;
+    std::vector<std::string> states_;
+    std::unique_ptr<SnapshotSet> set_;
+};
+
+TEST_F(Set, TheStepsGoThroughEveryStateAndEndComplete) {
+    make();
+    for (const auto step : {Step::prepare, Step::freeze, Step::snapshot, Step::thaw, Step::finish}) {
+        const auto result = run(step);
+        ASSERT_TRUE(result) << result.error().message();
+    }
+    EXPECT_THAT(states(), ElementsAre("preparing", "prepared", "freezing", "frozen", "snapshotting", "snapshotted", "thawing", "thawed", "complete"));
+    EXPECT_EQ(set_->consistency(), "filesystem");
+    EXPECT_EQ(thaws("/srv/data"), 1U);
+    EXPECT_EQ(thaws("/srv/log"), 1U);
+    EXPECT_EQ(plugin_->calls->count("disarm"), 0U);
+    expect_nothing_left();
+}
+
+TEST_F(Set, TakeDoesAllAndKeepsTheManifestOnDisk) {
+    make();
+    const auto result = run(Step::take);
+    ASSERT_TRUE(result) << result.error().message();
+    const auto manifest = store_->load(set_->id());
+    ASSERT_TRUE(manifest) << manifest.error().message();
+    EXPECT_EQ(manifest->state, "complete");
+    ASSERT_EQ(manifest->members.size(), 2U);
+    EXPECT_EQ(manifest->members[0].snapshot, "/srv/data-snapshot");
+    EXPECT_EQ(manifest->members[1].provider, "exec");
+    EXPECT_TRUE(manifest->window_ms.has_value());
+    EXPECT_TRUE(manifest->members[1].hold_ms.has_value());
+}
+
+TEST_F(Set, BothKindsAreCutWhileBothFileSystemsAreFrozen) {
+    make();
+    bool frozen = false;
+    plugin_->during_commit = [&] { frozen = world_->frozen("/srv/data") && world_->frozen("/srv/log"); };
+    ASSERT_TRUE(run(Step::take));
+    EXPECT_TRUE(frozen);
+    for (const auto* name : {"/srv/data", "/srv/log"}) {
+        EXPECT_LT(world_->position(std::string("freeze ") + name + " = 0"), world_->position("suspend origin"));
+        EXPECT_GT(world_->position(std::string("thaw ") + name), world_->position("resume origin = 0"));
+    }
+}
+
+TEST_F(Set, AStepInTheWrongStateIsRefusedAndChangesNothing) {
+    make();
+    const auto refused = run(Step::freeze);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, ErrorKind::wrong_state);
+    EXPECT_EQ(set_->state(), State::created);
+    EXPECT_TRUE(run(Step::take)) << "the set is as good as before";
+}
+
+TEST_F(Set, AnArmThatFailsGivesUpEveryProvidersSnapshots) {
+    make();
+    lvm_->arm_error = error(ErrorKind::no_space, "volume group vg has no room");
+    const auto result = run(Step::prepare);
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().kind, ErrorKind::no_space);
+    EXPECT_EQ(set_->state(), State::failed);
+    EXPECT_THAT(set_->describe().error, HasSubstr("no room"));
+    EXPECT_EQ(plugin_->calls->count("disarm"), 1U);
+    EXPECT_EQ(lvm_->calls->count("disarm"), 1U);
+}
+
+TEST_F(Set, ACommitThatFailsThawsBeforeItUndoes) {
+    make();
+    plugin_->commit_error = error(ErrorKind::plugin_failed, "pool full");
+    bool held_at_disarm = true;
+    const auto result = run(Step::take);
+    held_at_disarm = !world_->held().empty();
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().kind, ErrorKind::plugin_failed);
+    EXPECT_FALSE(held_at_disarm);
+    EXPECT_EQ(lvm_->calls->count("disarm"), 1U);
+    EXPECT_EQ(plugin_->calls->count("finish"), 0U);
+    EXPECT_EQ(set_->state(), State::failed);
+    expect_nothing_left();
+}
+
+TEST_F(Set, AFireThatFailsThawsAndFails) {
+    make();
+    world_->point(SimCall::suspend, "origin").fail(EIO);
+    const auto result = run(Step::take);
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().kind, ErrorKind::kernel);
+    EXPECT_THAT(result.error().message(), HasSubstr("vg/data"));
+    EXPECT_EQ(plugin_->calls->count("disarm"), 1U);
+    expect_nothing_left();
+}
+
+TEST_F(Set, AForeignFreezeIsNamedAndNotThawed) {
+    make();
+    world_->freeze_by_somebody_else("/srv/log");
+    const auto result = run(Step::take);
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().kind, ErrorKind::foreign_freeze);
+    EXPECT_THAT(result.error().message(), HasSubstr("/srv/log"));
+    EXPECT_TRUE(world_->frozen("/srv/log"));
+    EXPECT_FALSE(world_->frozen("/srv/data"));
+    EXPECT_EQ(thaws("/srv/log"), 0U);
+}
+
+TEST_F(Set, AMountThatWasReplacedAfterThePlanIsRefused) {
+    make();
+    world_->set_identity("/srv/log", {.superblock = {253, 2}, .mount_id = 999});
+    const auto result = run(Step::prepare);
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().kind, ErrorKind::no_such_volume);
+    EXPECT_EQ(lvm_->calls->count("disarm"), 1U);
+}
+
+TEST_F(Set, TheDeadlineThawsAndFailsASetThatNobodyGoesOnWith) {
+    make(std::chrono::milliseconds(150));
+    ASSERT_TRUE(run(Step::prepare));
+    ASSERT_TRUE(run(Step::freeze));
+    ASSERT_TRUE(wait_for(State::failed));
+    EXPECT_THAT(set_->describe().error, HasSubstr("deadline"));
+    EXPECT_EQ(lvm_->calls->count("disarm"), 1U);
+    expect_nothing_left();
+    const auto late = run(Step::snapshot);
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().kind, ErrorKind::wrong_state);
+}
+
+TEST_F(Set, ADeadlineAfterTheLastCutLeavesTheSetConsistent) {
+    make(std::chrono::milliseconds(300));
+    ASSERT_TRUE(run(Step::prepare));
+    ASSERT_TRUE(run(Step::freeze));
+    ASSERT_TRUE(run(Step::snapshot));
+    ASSERT_TRUE(wait_for(State::complete));
+    EXPECT_EQ(set_->consistency(), "filesystem");
+    EXPECT_TRUE(run(Step::thaw)) << "a late Thaw is no error";
+    expect_nothing_left();
+}
+
+TEST_F(Set, ACommitThatOutlivesTheDeadlineNeverMakesAConsistentSet) {
+    make(std::chrono::milliseconds(150));
+    plugin_->during_commit = [] { std::this_thread::sleep_for(std::chrono::milliseconds(400)); }; // house-allow(sleep): a slow array
+    const auto result = run(Step::take);
+    ASSERT_FALSE(result);
+    EXPECT_EQ(set_->state(), State::failed);
+    EXPECT_EQ(plugin_->calls->count("disarm"), 1U);
+    expect_nothing_left();
+}
+
+TEST_F(Set, KeepAliveMovesTheDeadline) {
+    make(std::chrono::milliseconds(400));
+    ASSERT_TRUE(run(Step::prepare));
+    ASSERT_FALSE(set_->keep_alive()) << "nothing is frozen yet";
+    ASSERT_TRUE(run(Step::freeze));
+    for (int i = 0; i < 6; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(150)); // house-allow(sleep): past the first deadline
+        ASSERT_TRUE(set_->keep_alive());
+    }
+    EXPECT_EQ(set_->state(), State::frozen);
+    EXPECT_TRUE(run(Step::snapshot));
+    EXPECT_TRUE(run(Step::thaw));
+}
+
+TEST_F(Set, AbortThawsAtOnceWhileAPluginIsStillBusy) {
+    make();
+    std::promise<void> committing;
+    std::promise<void> release;
+    plugin_->during_commit = [&] {
+        committing.set_value();
+        release.get_future().wait();
+    };
+    auto taking = start(Step::take);
+    committing.get_future().wait();
+    auto aborting = start(Step::abort);
+    for (int i = 0; i < 2000 && world_->frozen("/srv/data"); ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1)); // house-allow(sleep): polls the simulated kernel
+    EXPECT_FALSE(world_->frozen("/srv/data")) << "thawed although the commit has not returned";
+    release.set_value();
+    EXPECT_TRUE(aborting.get());
+    const auto taken = taking.get();
+    ASSERT_FALSE(taken);
+    EXPECT_THAT(taken.error().message(), HasSubstr("aborted"));
+    EXPECT_EQ(set_->state(), State::failed);
+    EXPECT_EQ(plugin_->calls->count("disarm"), 1U);
+    expect_nothing_left();
+}
+
+TEST_F(Set, AbortWhileArmingNeverFreezes) {
+    make();
+    std::promise<void> arming;
+    std::promise<void> release;
+    lvm_->during_arm = [&] {
+        arming.set_value();
+        release.get_future().wait();
+    };
+    auto taking = start(Step::take);
+    arming.get_future().wait();
+    auto aborting = start(Step::abort);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20)); // house-allow(sleep): lets the abort be asked for first
+    release.set_value();
+    EXPECT_FALSE(taking.get());
+    EXPECT_TRUE(aborting.get());
+    EXPECT_EQ(world_->point(SimCall::freeze, "/srv/data").calls(), 0U);
+    EXPECT_EQ(set_->state(), State::failed);
+}
+
+TEST_F(Set, AFailedUndoIsReportedAndTheOthersStillRun) {
+    make();
+    plugin_->commit_error = error(ErrorKind::plugin_failed, "pool full");
+    lvm_->disarm_error = error(ErrorKind::lvm_failed, "vg/x is in use");
+    ASSERT_FALSE(run(Step::take));
+    EXPECT_THAT(set_->describe().error, HasSubstr("vg/x is in use"));
+    EXPECT_EQ(plugin_->calls->count("disarm"), 1U);
+}
+
+TEST_F(Set, WritersFreezeBeforeTheWindowAndThawAfterIt) {
+    with_writers_ = true;
+    make();
+    ASSERT_TRUE(run(Step::take));
+    EXPECT_THAT(writer_calls_.all(), ElementsAre("freeze before the window", "thaw after the window"));
+    EXPECT_EQ(set_->consistency(), "application");
+}
+
+TEST_F(Set, AWriterThatRefusesFailsTheSetBeforeAnythingIsFrozen) {
+    with_writers_ = true;
+    writers_refuse_ = true;
+    make();
+    const auto result = run(Step::take);
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().kind, ErrorKind::writer_failed);
+    EXPECT_EQ(world_->point(SimCall::freeze, "/srv/data").calls(), 0U);
+    EXPECT_EQ(lvm_->calls->count("disarm"), 1U);
+}
+
+TEST_F(Set, WritersAreThawedAfterTheFileSystemsWhenTheSetFails) {
+    with_writers_ = true;
+    make();
+    plugin_->commit_error = error(ErrorKind::plugin_failed, "pool full");
+    ASSERT_FALSE(run(Step::take));
+    EXPECT_THAT(writer_calls_.all(), Contains("thaw after the window, aborted"));
+}
+
+TEST_F(Set, DeleteRemovesTheSnapshotsAndTheManifest) {
+    make();
+    ASSERT_TRUE(run(Step::take));
+    ASSERT_TRUE(run(Step::remove));
+    EXPECT_EQ(lvm_->calls->count("remove 1"), 1U);
+    EXPECT_EQ(plugin_->calls->count("remove 1"), 1U);
+    EXPECT_FALSE(store_->load(set_->id()));
+}
+
+TEST_F(Set, DeleteKeepsTheManifestWhenASnapshotCouldNotBeRemoved) {
+    make();
+    ASSERT_TRUE(run(Step::take));
+    lvm_->remove_error = error(ErrorKind::busy, "vg/x is mounted");
+    EXPECT_FALSE(run(Step::remove));
+    EXPECT_TRUE(store_->load(set_->id()));
+}
+
+TEST_F(Set, ASetThatGoesAwayWhileFrozenThaws) {
+    make();
+    ASSERT_TRUE(run(Step::prepare));
+    ASSERT_TRUE(run(Step::freeze));
+    set_.reset();
+    expect_nothing_left();
+    EXPECT_EQ(lvm_->calls->count("disarm"), 1U);
+}
+
+} // namespace
+} // namespace quiesced
