@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "ctl/client.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "base/ids.h"
+#include "bus/sdbus_compat.h"
+#include "org.quiesced1.Manager.proxy.h"
+#include "org.quiesced1.SnapshotSet.proxy.h"
+
+namespace quiesced {
+namespace {
+
+constexpr const char* kService = "org.quiesced1";
+constexpr const char* kManager = "/org/quiesced1";
+constexpr const char* kSets = "/org/quiesced1/set/";
+/// A plugin's finish, a pre-flush and LVM together take minutes; it is the daemon that sets limits.
+constexpr std::chrono::hours kPatience{1};
+
+using Dict = std::map<std::string, sdbus::Variant>;
+
+// Never registered for signals: this client only calls.
+class ManagerProxy final : public sdbus::ProxyInterfaces<org::quiesced1::Manager_proxy> {
+public:
+    explicit ManagerProxy(sdbus::IConnection& connection)
+        : ProxyInterfaces(connection, BusServiceName(kService), sdbus::ObjectPath(kManager)) {}
+
+private:
+    void onSetAdded(const sdbus::ObjectPath&) override {}
+    void onSetRemoved(const sdbus::ObjectPath&) override {}
+};
+
+class SetProxy final : public sdbus::ProxyInterfaces<org::quiesced1::SnapshotSet_proxy> {
+public:
+    SetProxy(sdbus::IConnection& connection, const std::string& set)
+        : ProxyInterfaces(connection, BusServiceName(kService), sdbus::ObjectPath(kSets + set)) {}
+
+private:
+    void onStateChanged(const std::string&, const Dict&) override {}
+};
+
+ClientError translate(const sdbus::Error& error) {
+    const std::string name = error.getName();
+    const std::string message = error.getMessage();
+    if (means_unreachable(name))
+        return {ExitCode::unreachable, name, "quiesced does not answer: " + message + "\nStart it with: systemctl start quiesced"};
+    return {ExitCode::refused, name, message};
+}
+
+template <typename Call>
+auto attempt(Call call) -> Answer<decltype(call())> {
+    try {
+        if constexpr (std::is_void_v<decltype(call())>) {
+            call();
+            return {};
+        } else {
+            return call();
+        }
+    } catch (const sdbus::Error& error) {
+        return tl::unexpected<ClientError>(translate(error));
+    }
+}
+
+/// What is no id can be no object's path either.
+template <typename Call>
+auto attempt_on(const std::string& set, Call call) -> Answer<decltype(call())> {
+    const ClientError unknown{ExitCode::refused, "org.quiesced1.Error.NoSuchSet",
+                              "there is no snapshot set '" + set + "'. See: quiescectl show"};
+    if (!SetId::parse(set)) return tl::unexpected<ClientError>(unknown);
+    auto answer = attempt(call);
+    if (!answer && answer.error().name == "org.freedesktop.DBus.Error.UnknownObject") return tl::unexpected<ClientError>(unknown);
+    return answer;
+}
+
+/// A key that is missing or of another type leaves the value as it is.
+template <typename T>
+void read(const Dict& dict, const char* key, T& value) {
+    const auto found = dict.find(key);
+    if (found != dict.end() && found->second.containsValueOfType<T>()) value = found->second.get<T>();
+}
+
+VolumeView view_volume(const Dict& dict) {
+    VolumeView view;
+    read(dict, "name", view.name);
+    read(dict, "device", view.device);
+    read(dict, "file_system", view.file_system);
+    read(dict, "uuid", view.uuid);
+    read(dict, "label", view.label);
+    read(dict, "placement", view.placement);
+    read(dict, "mount_points", view.mount_points);
+    read(dict, "evidence", view.evidence);
+    read(dict, "disks", view.disks);
+    read(dict, "size", view.size);
+    return view;
+}
+
+std::string id_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+} // namespace
+
+bool means_unreachable(const std::string& error_name) {
+    using std::string_view_literals::operator""sv;
+    static constexpr std::array names{
+        "org.freedesktop.DBus.Error.ServiceUnknown"sv, "org.freedesktop.DBus.Error.NameHasNoOwner"sv,
+        "org.freedesktop.DBus.Error.NoReply"sv,        "org.freedesktop.DBus.Error.Disconnected"sv,
+        "org.freedesktop.DBus.Error.NoServer"sv,       "org.freedesktop.DBus.Error.TimedOut"sv,
+        "System.Error.ECONNRESET"sv,                   "System.Error.ENOTCONN"sv,
+        "System.Error.EPIPE"sv,
+    };
+    // systemd says why it could not start the unit with names of its own.
+    return std::find(names.begin(), names.end(), error_name) != names.end() ||
+           error_name.starts_with("org.freedesktop.DBus.Error.Spawn.") || error_name.starts_with("org.freedesktop.systemd1.");
+}
+
+Client::Client(std::unique_ptr<sdbus::IConnection> connection) : connection_(std::move(connection)) {}
+Client::Client(Client&&) noexcept = default;
+Client& Client::operator=(Client&&) noexcept = default;
+Client::~Client() = default;
+
+Answer<Client> Client::connect(const std::string& bus) {
+    try {
+        auto connection = open_bus(bus);
+        connection->setMethodCallTimeout(kPatience);
+        return Client(std::move(connection));
+    } catch (const sdbus::Error& error) {
+        return tl::unexpected<ClientError>(
+            ClientError{ExitCode::unreachable, error.getName(), "cannot connect to the bus '" + bus + "': " + std::string(error.getMessage())});
+    }
+}
+
+Answer<std::vector<VolumeView>> Client::volumes() {
+    return attempt([this] {
+        std::vector<VolumeView> views;
+        for (const auto& dict : ManagerProxy(*connection_).ListVolumes({})) views.push_back(view_volume(dict));
+        return views;
+    });
+}
+
+Answer<std::vector<std::string>> Client::sets() {
+    return attempt([this] {
+        std::vector<std::string> ids;
+        for (const auto& path : ManagerProxy(*connection_).ListSets({})) ids.push_back(id_of(path));
+        return ids;
+    });
+}
+
+Answer<std::string> Client::create(const std::vector<std::string>& volumes, std::chrono::milliseconds deadline) {
+    return attempt([&] {
+        const Dict options{{"bind", sdbus::Variant(true)},
+                           {"deadline_ms", sdbus::Variant(static_cast<std::uint32_t>(deadline.count()))}};
+        return id_of(ManagerProxy(*connection_).CreateSet(volumes, options));
+    });
+}
+
+Answer<std::string> Client::take(const std::string& set) {
+    return attempt_on(set, [&] { return SetProxy(*connection_, set).Take({}); });
+}
+
+Answer<std::string> Client::describe(const std::string& set) {
+    return attempt_on(set, [&] { return SetProxy(*connection_, set).Describe({}); });
+}
+
+Answer<void> Client::remove(const std::string& set) {
+    return attempt_on(set, [&] { SetProxy(*connection_, set).Delete({}); });
+}
+
+} // namespace quiesced

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "ctl/volume_text.h"
+
+namespace sdbus {
+class IConnection;
+}
+
+namespace quiesced {
+
+/// Exit codes of quiescectl.
+enum class ExitCode { ok = 0, refused = 1, usage = 2, unreachable = 3 };
+
+/// Why a call brought nothing.
+struct ClientError {
+    ExitCode code = ExitCode::refused;
+    std::string name; ///< of the D-Bus error
+    std::string message;
+};
+
+template <typename T>
+using Answer = tl::expected<T, ClientError>;
+
+/// Whether an error of that name means that no daemon is there to answer.
+bool means_unreachable(const std::string& error_name);
+
+/// The daemon, as seen over the bus. Each call waits for its answer. Not thread-safe.
+class Client {
+public:
+    /// "system", "session" or an address.
+    static Answer<Client> connect(const std::string& bus);
+    Client(Client&&) noexcept;
+    Client& operator=(Client&&) noexcept;
+    ~Client();
+
+    Answer<std::vector<VolumeView>> volumes();
+    /// Ids, oldest first.
+    Answer<std::vector<std::string>> sets();
+    /// The new set's id. It is aborted when this client leaves the bus before it is complete.
+    Answer<std::string> create(const std::vector<std::string>& volumes, std::chrono::milliseconds deadline);
+    /// The manifest, as JSON.
+    Answer<std::string> take(const std::string& set);
+    Answer<std::string> describe(const std::string& set);
+    Answer<void> remove(const std::string& set);
+
+private:
+    explicit Client(std::unique_ptr<sdbus::IConnection> connection);
+    std::unique_ptr<sdbus::IConnection> connection_;
+};
+
+} // namespace quiesced
