@@ -94,6 +94,10 @@ public:
         spdlog::info("set {}: {} ({})", set->id().text(), state_name(set->state()), joined(set->volumes()));
         next_.set_added(set);
     }
+    void set_abandoned(const SetId& set, const std::string& error) override {
+        if (error.empty()) spdlog::warn("set {} was lost with an earlier daemon; what it had made is removed", set.text());
+        else spdlog::error("set {} was lost with an earlier daemon, and is not removed completely: {}. It is tried again at the next start.", set.text(), error);
+    }
     void set_removed(const SetId& set) override {
         spdlog::info("set {}: removed", set.text());
         next_.set_removed(set);

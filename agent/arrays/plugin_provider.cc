@@ -121,11 +121,20 @@ Result<void> PluginProvider::remove(const SetId& set, const std::vector<Snapshot
         for (const auto& snapshot : *list)
             if (seen.insert(snapshot.dump()).second) snapshots.push_back(snapshot);
     }
+    return ask("delete", Json{{"set", set.text()}, {"snapshots", snapshots}}, settings_.budgets.remove);
+}
+
+Result<void> PluginProvider::abandon(const SetId& set) {
+    return ask("abort", Json{{"set", set.text()}, {"disks", Json::array()}}, settings_.budgets.abort);
+}
+
+/// One request on a connection of its own, whose answer does not matter as long as it is none of an error.
+Result<void> PluginProvider::ask(const char* method, const Json& params, std::chrono::milliseconds budget) const {
     auto connection = PluginConnection::connect(name_, settings_.directory, Monotonic::now() + settings_.budgets.describe);
     if (!connection) return pass(connection);
     if (const auto description = connection->describe(settings_.budgets.describe); !description)
         return tl::unexpected<Error>(description.error());
-    const auto result = connection->call("delete", Json{{"set", set.text()}, {"snapshots", snapshots}}, settings_.budgets.remove);
+    const auto result = connection->call(method, params, budget);
     if (!result) return tl::unexpected<Error>(result.error());
     return {};
 }

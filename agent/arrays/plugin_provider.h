@@ -5,6 +5,7 @@
 #include <mutex>
 #include <string>
 
+#include "arrays/json_rpc.h"
 #include "arrays/plugin_settings.h"
 #include "snapshot/provider.h"
 
@@ -28,8 +29,12 @@ public:
 
     /// Errors also: busy, when a snapshot's device is in use; then nothing is removed.
     Result<void> remove(const SetId& set, const std::vector<SnapshotRecord>& records) override;
+    /// Sends `abort` without disks: the plugin goes by the set.
+    Result<void> abandon(const SetId& set) override;
 
 private:
+    Result<void> ask(const char* method, const Json& params, std::chrono::milliseconds budget) const;
+
     std::string name_;
     PluginSettings settings_;
     std::mutex mutex_;

@@ -102,6 +102,7 @@ Result<void> LinuxDmKernel::prepare(const Record& record) {
         }
         }
         entry.question = question(step, flags, payload.size());
+        if (step.op == DmStep::Op::load) entry.question.target_count = 1;
         append(entry.buffer, &entry.question, sizeof entry.question);
         append(entry.buffer, payload.data(), payload.size());
         entry.buffer.resize(entry.question.data_size);

@@ -2,6 +2,7 @@
 #include "sequence/set_manager.h"
 
 #include <algorithm>
+#include <set>
 
 namespace quiesced {
 
@@ -33,6 +34,10 @@ Result<void> SetManager::load() {
     for (const auto& id : *ids) {
         auto manifest = options_.environment.store->load(id);
         if (!manifest) return pass(manifest);
+        if (manifest->state != state_name(State::complete)) {
+            reaper_.post([this, id, lost = std::move(*manifest)] { abandon(id, lost); });
+            continue;
+        }
         auto set = std::make_shared<SnapshotSet>(id, std::move(*manifest), providers_(), options_.environment, observer(id));
         {
             const std::lock_guard lock(mutex_);
@@ -41,6 +46,22 @@ Result<void> SetManager::load() {
         events_.set_added(set);
     }
     return {};
+}
+
+void SetManager::abandon(const SetId& id, const Manifest& manifest) {
+    std::string problems;
+    const auto note = [&problems](const std::string& text) { problems += (problems.empty() ? "" : "; ") + text; };
+    const auto known = providers_();
+    std::set<std::string> names;
+    for (const auto& member : manifest.members) names.insert(member.provider);
+    for (const auto& name : names) {
+        const auto provider = std::find_if(known.begin(), known.end(), [&](const auto& entry) { return entry->name() == name; });
+        if (provider == known.end()) note("the provider '" + name + "' is not there");
+        else if (auto done = (*provider)->abandon(id); !done) note(done.error().message());
+    }
+    if (problems.empty())
+        if (auto forgotten = options_.environment.store->remove(id); !forgotten) note(forgotten.error().message());
+    events_.set_abandoned(id, problems);
 }
 
 Result<Inventory> SetManager::inventory() const { return Inventory::read(options_.paths); }

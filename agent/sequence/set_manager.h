@@ -18,6 +18,12 @@ public:
     virtual ~SetEvents() = default;
     virtual void set_added(const std::shared_ptr<SnapshotSet>& set) = 0;
     virtual void set_removed(const SetId& set) = 0;
+    /// A set that was lost with an earlier daemon was undone; `error` says what could not be (it is tried again at
+    /// the next start), empty otherwise.
+    virtual void set_abandoned(const SetId& set, const std::string& error) {
+        static_cast<void>(set);
+        static_cast<void>(error);
+    }
     /// After a change; `error` is empty unless the set failed.
     virtual void state_changed(const SetId& set, State state, const std::string& consistency, const std::string& error) = 0;
 };
@@ -37,7 +43,8 @@ public:
     SetManager(SetManagerOptions options, Providers providers, SetEvents& events);
     ~SetManager();
 
-    /// Brings the sets on disk back. Errors: io.
+    /// Brings the complete sets on disk back, and removes in the background what unfinished ones, lost with an earlier
+    /// daemon, have made. Errors: io.
     Result<void> load();
 
     /// Reads the inventory afresh. May take as long as a plugin's claim.
@@ -56,6 +63,7 @@ public:
 private:
     SnapshotSet::StateObserver observer(const SetId& id);
     Result<void> check_free(const SetPlan& plan) const;
+    void abandon(const SetId& id, const Manifest& manifest);
 
     SetManagerOptions options_;
     Providers providers_;

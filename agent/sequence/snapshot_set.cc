@@ -128,6 +128,8 @@ Result<void> SnapshotSet::expect(State wanted, const char* step) const {
 Result<void> SnapshotSet::prepare() {
     if (auto good = expect(State::created, "Prepare"); !good) return good;
     set_state(State::preparing);
+    // Before the first snapshot is made: if this process is lost, its next start knows what to remove.
+    if (auto noted = environment_.store->save(describe()); !noted) return noted;
     if (auto armed = timeline_.measure("arm", [this] { return arm_all(); }); !armed) return armed;
 
     std::vector<DmChain> chains;
@@ -339,6 +341,9 @@ Result<void> SnapshotSet::unwind(const Error& cause) {
         }
     }
     for (auto& step : undo_.unwind()) failed.push_back(std::move(step));
+    // Kept when something could not be undone: the next start tries again.
+    if (failed.empty())
+        if (auto forgotten = environment_.store->remove(id_); !forgotten) failed.push_back(forgotten.error().message());
     {
         const std::lock_guard lock(mutex_);
         Error shown = cause;

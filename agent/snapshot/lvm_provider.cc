@@ -82,4 +82,14 @@ Result<void> LvmProvider::remove(const SetId& set, const std::vector<SnapshotRec
     return lvm.remove(names);
 }
 
+Result<void> LvmProvider::abandon(const SetId& set) {
+    const LvmCommand lvm(*runner_);
+    const auto tagged = lvm.list_tagged(lvm_set_tag(set));
+    if (!tagged) return tl::unexpected<Error>(tagged.error());
+    std::vector<std::string> names;
+    for (const auto& volume : *tagged)
+        if (volume.has_tag(lvm_set_tag(set))) names.push_back(volume.full_name());
+    return lvm.remove(names);
+}
+
 } // namespace quiesced

@@ -27,6 +27,8 @@ public:
                                                    const Inventory& inventory) override;
     /// Removes only LVs that have a record's UUID and the set's tag, under whatever name they have now.
     Result<void> remove(const SetId& set, const std::vector<SnapshotRecord>& records) override;
+    /// Removes all LVs with the set's tag.
+    Result<void> abandon(const SetId& set) override;
 
 private:
     StoreSize store_size_;

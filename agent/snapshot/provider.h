@@ -72,6 +72,10 @@ public:
 
     /// Removes finished snapshots of a set, from their records. Records already gone are no error.
     virtual Result<void> remove(const SetId& set, const std::vector<SnapshotRecord>& records) = 0;
+
+    /// Removes whatever a set has made that was lost half-way with its daemon: nothing is known of it but its id.
+    /// Nothing there is no error.
+    virtual Result<void> abandon(const SetId& set) = 0;
 };
 
 } // namespace quiesced

@@ -126,6 +126,10 @@ public:
         calls->add("remove " + std::to_string(records.size()));
         return answer(remove_error);
     }
+    Result<void> abandon(const SetId& set) override {
+        calls->add("abandon " + set.text());
+        return answer(remove_error);
+    }
 
 private:
     static Result<void> answer(const std::optional<Error>& error) {

@@ -366,6 +366,27 @@ TEST_F(Set, WritersAreThawedAfterTheFileSystemsWhenTheSetFails) {
     EXPECT_THAT(writer_calls_.all(), Contains("thaw after the window, aborted"));
 }
 
+TEST_F(Set, TheManifestIsOnDiskBeforeTheFirstSnapshotIsMade) {
+    make();
+    std::string seen;
+    lvm_->during_arm = [&] {
+        const auto manifest = store_->load(set_->id());
+        seen = manifest ? manifest->state : manifest.error().message();
+    };
+    ASSERT_TRUE(run(Step::prepare));
+    EXPECT_EQ(seen, "preparing");
+    ASSERT_TRUE(run(Step::abort));
+    EXPECT_FALSE(store_->load(set_->id())) << "all was undone: nothing to remember";
+}
+
+TEST_F(Set, ASetThatCouldNotBeUndoneStaysOnDiskForTheNextStart) {
+    make();
+    lvm_->disarm_error = error(ErrorKind::lvm_failed, "vg/x is in use");
+    ASSERT_TRUE(run(Step::prepare));
+    ASSERT_FALSE(run(Step::abort));
+    EXPECT_TRUE(store_->load(set_->id()));
+}
+
 TEST_F(Set, DeleteRemovesTheSnapshotsAndTheManifest) {
     make();
     ASSERT_TRUE(run(Step::take));

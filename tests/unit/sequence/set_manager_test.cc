@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "sequence/set_manager.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <future>
+
+#include "sequence_fixture.h"
+
+namespace quiesced {
+namespace {
+
+class Events : public SetEvents {
+public:
+    void set_added(const std::shared_ptr<SnapshotSet>& set) override { added.push_back(set->id().text()); }
+    void set_removed(const SetId& /*set*/) override {}
+    void state_changed(const SetId& /*set*/, State /*state*/, const std::string& /*consistency*/, const std::string& /*error*/) override {}
+    void set_abandoned(const SetId& /*set*/, const std::string& error) override { abandoned.set_value(error); }
+    std::vector<std::string> added;
+    std::promise<std::string> abandoned;
+};
+
+class Sets : public testing::Test {
+protected:
+    Sets() {
+        directory_ = std::filesystem::temp_directory_path() / ("quiesced-sets-" + std::to_string(::getpid()));
+        store_ = std::make_unique<ManifestStore>(directory_.string());
+        options_.environment.store = store_.get();
+    }
+    ~Sets() override { std::filesystem::remove_all(directory_); }
+
+    void on_disk(const std::string& id, const std::string& state) {
+        Manifest manifest;
+        manifest.id = id;
+        manifest.state = state;
+        ManifestMember member;
+        member.volume = "/srv/data";
+        member.provider = "lvm";
+        manifest.members.push_back(member);
+        ASSERT_TRUE(store_->save(manifest));
+    }
+    SetManager::Providers providers() {
+        return [this] { return std::vector<std::shared_ptr<Provider>>{lvm_}; };
+    }
+
+    std::filesystem::path directory_;
+    std::unique_ptr<ManifestStore> store_;
+    SetManagerOptions options_;
+    Events events_;
+    std::shared_ptr<FakeProvider> lvm_ = std::make_shared<FakeProvider>("lvm", Placement::virtual_disk);
+};
+
+TEST_F(Sets, CompleteSetsComeBackFromDisk) {
+    on_disk("6560000000000001", "complete");
+    SetManager manager(options_, providers(), events_);
+    ASSERT_TRUE(manager.load());
+    ASSERT_EQ(manager.sets().size(), 1U);
+    EXPECT_EQ(manager.sets().front()->state(), State::complete);
+    EXPECT_THAT(events_.added, testing::ElementsAre("6560000000000001"));
+}
+
+TEST_F(Sets, ASetThatWasLostHalfWayIsUndoneAtTheNextStart) {
+    on_disk("6560000000000002", "preparing");
+    SetManager manager(options_, providers(), events_);
+    ASSERT_TRUE(manager.load());
+    EXPECT_EQ(events_.abandoned.get_future().get(), "");
+    EXPECT_THAT(lvm_->calls->all(), testing::ElementsAre("abandon 6560000000000002"));
+    EXPECT_TRUE(manager.sets().empty());
+    EXPECT_FALSE(store_->load(*SetId::parse("6560000000000002")));
+}
+
+TEST_F(Sets, ALostSetThatCannotBeUndoneIsKeptForTheNextStart) {
+    on_disk("6560000000000003", "preparing");
+    lvm_->remove_error = Error{.kind = ErrorKind::lvm_failed, .error_number = 0, .context = "vg is locked", .advice = {}, .undone = {}};
+    SetManager manager(options_, providers(), events_);
+    ASSERT_TRUE(manager.load());
+    EXPECT_EQ(events_.abandoned.get_future().get(), "vg is locked");
+    EXPECT_TRUE(store_->load(*SetId::parse("6560000000000003")));
+}
+
+TEST_F(Sets, ADeadlineOutOfRangeIsRefused) {
+    SetManager manager(options_, providers(), events_);
+    for (const auto deadline : {99, 600001}) {
+        const auto made = manager.create({"/"}, {.deadline = std::chrono::milliseconds(deadline)});
+        ASSERT_FALSE(made);
+        EXPECT_EQ(made.error().kind, ErrorKind::invalid_argument);
+    }
+}
+
+} // namespace
+} // namespace quiesced
