@@ -48,3 +48,19 @@ build_tree() {
     local folder=$1 tree=$2
     meson install -C "$folder" --no-rebuild --quiet --strip --destdir "$(readlink -f "$tree")"
 }
+
+# What a guest needs, in the folder STAGE: installed.tar, and in demo/ the programs and parts of the demo and the tests.
+# The programs are those of the build FOLDER, which must be built.
+build_stage() {
+    local folder=$1 stage=$2 program tree
+    tree=$(mktemp -d) || return
+    build_tree "$folder" "$tree" && tar -C "$tree" -cf "$stage/installed.tar" .
+    local status=$?
+    rm -rf "$tree"
+    ((status == 0)) || return "$status"
+    cp -r tests/demo.d "$stage/demo" || return
+    shift 2
+    for program; do
+        strip -o "$stage/demo/$(basename "$program")" "$folder/$program" || return
+    done
+}
