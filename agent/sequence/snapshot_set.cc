@@ -300,9 +300,14 @@ Result<void> SnapshotSet::finish() {
 Result<void> SnapshotSet::take() {
     if (state() == State::created)
         if (auto done = prepare(); !done) return done;
-    if (auto done = freeze(); !done) return done;
-    if (auto done = snapshot(); !done) return done;
-    if (auto done = thaw(); !done) return done;
+    if (auto good = expect(State::prepared, "Take"); !good) return good;
+    // Nobody waits for the states in between, and telling them to the bus would lengthen the window.
+    hold_announcements();
+    auto done = freeze();
+    if (done) done = snapshot();
+    if (done) done = thaw();
+    if (!done) return done; // announced with the abort, once all is thawed
+    announce_held();
     return finish();
 }
 
@@ -340,6 +345,7 @@ Result<void> SnapshotSet::unwind(const Error& cause) {
             freezer_.reset();
         }
     }
+    announce_held();
     for (auto& step : undo_.unwind()) failed.push_back(std::move(step));
     // Kept when something could not be undone: the next start tries again.
     if (failed.empty())
@@ -421,8 +427,29 @@ void SnapshotSet::set_state(State state) {
         manifest_.state = state_name(state);
         if (state == State::thawed && freezer_)
             window_start_ = Monotonic::time_point(std::chrono::nanoseconds(freezer_->record().header().window_started.load()));
+        if (announcements_held_) {
+            held_states_.push_back(state);
+            return;
+        }
     }
     if (observer_) observer_(state);
+}
+
+void SnapshotSet::hold_announcements() {
+    const std::lock_guard lock(mutex_);
+    announcements_held_ = true;
+    held_states_.reserve(16);
+}
+
+void SnapshotSet::announce_held() {
+    std::vector<State> held;
+    {
+        const std::lock_guard lock(mutex_);
+        announcements_held_ = false;
+        held.swap(held_states_);
+    }
+    if (observer_)
+        for (const auto state : held) observer_(state);
 }
 
 State SnapshotSet::state() const {

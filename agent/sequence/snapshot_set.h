@@ -51,7 +51,8 @@ public:
     using Done = std::function<void(Result<void>)>;
     using StateObserver = std::function<void(State)>;
 
-    /// A new set. `observer` is called from the set's threads after each change of state.
+    /// A new set. `observer` is called from the set's threads after each change of state; during
+    /// Step::take those of the window are announced when all is thawed, in their order.
     SnapshotSet(SetId id, SetPlan plan, SetOptions options, SetEnvironment environment, StateObserver observer);
     /// A finished set from disk; only Step::remove and describe() make sense. `providers` are those it may need.
     SnapshotSet(SetId id, Manifest manifest, std::vector<std::shared_ptr<Provider>> providers, SetEnvironment environment,
@@ -98,6 +99,8 @@ private:
     Result<void> thaw_writers(bool aborted);
     void on_loss(const WindowLoss& loss);
     void set_state(State state);
+    void hold_announcements();
+    void announce_held();
     [[nodiscard]] std::shared_ptr<FreezerClient> freezer() const;
 
     const SetId id_;
@@ -118,6 +121,8 @@ private:
     std::shared_ptr<FreezerClient> freezer_;
     std::optional<Error> abort_cause_; ///< asked for while a step runs
     Monotonic::time_point window_start_{};
+    bool announcements_held_ = false;
+    std::vector<State> held_states_; ///< not yet announced
 
     std::mutex step_mutex_; ///< held by whoever runs a step or the abort
     Executor steps_;

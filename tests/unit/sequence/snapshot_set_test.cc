@@ -145,6 +145,22 @@ TEST_F(Set, TheStepsGoThroughEveryStateAndEndComplete) {
     expect_nothing_left();
 }
 
+TEST_F(Set, TakeAnnouncesTheStatesOfTheWindowInOrderButOnlyWhenAllIsThawed) {
+    make();
+    std::vector<std::string> at_commit;
+    plugin_->during_commit = [&] { at_commit = states(); };
+    ASSERT_TRUE(run(Step::take));
+    EXPECT_THAT(at_commit, ElementsAre("preparing", "prepared"));
+    EXPECT_THAT(states(), ElementsAre("preparing", "prepared", "freezing", "frozen", "snapshotting", "snapshotted", "thawing", "thawed", "complete"));
+}
+
+TEST_F(Set, ATakeThatFailsAnnouncesTheFailureToo) {
+    make();
+    plugin_->commit_error = error(ErrorKind::plugin_failed, "pool full");
+    ASSERT_FALSE(run(Step::take));
+    EXPECT_THAT(states(), ElementsAre("preparing", "prepared", "freezing", "frozen", "snapshotting", "aborting", "failed"));
+}
+
 TEST_F(Set, TakeDoesAllAndKeepsTheManifestOnDisk) {
     make();
     const auto result = run(Step::take);
