@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The objects on a private bus, over real sets in a simulated kernel.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <future>
+
+#include <nlohmann/json.hpp>
+
+#include "bus/bus.h"
+#include "bus_fixture.h"
+#include "freeze/sim_kernel.h"
+#include "program.h"
+#include "sequence/set_manager.h"
+#include "unit/sequence/sequence_fixture.h"
+#include "unit/volumes/fixture.h"
+
+namespace quiesced {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+const Dict kNone;
+
+class OnBus : public testing::Test {
+protected:
+    OnBus() {
+        folder_ = work_folder() + "/bus";
+        std::filesystem::remove_all(folder_);
+        std::filesystem::create_directories(folder_);
+        bus_daemon_ = std::make_unique<PrivateBus>(folder_);
+        store_ = std::make_unique<ManifestStore>(folder_ + "/sets");
+        machine_.virtio("253:0", "vda");
+        machine_.mount("253:0", "/", "ext4", "/dev/vda");
+        machine_.virtio("253:16", "vdb");
+        machine_.mount("253:16", "/srv/data", "ext4", "/dev/vdb");
+        fd_ = world_->add_file_system("/srv/data");
+        world_->set_identity("/srv/data", {.superblock = {253, 16}, .mount_id = 2});
+    }
+    ~OnBus() override {
+        if (bus_) bus_->stop();
+        manager_.reset();
+        bus_.reset();
+        std::filesystem::remove_all(folder_);
+    }
+
+    void serve(milliseconds keep_failed = std::chrono::minutes(10)) {
+        auto bus = Bus::connect({.bus = bus_daemon_->address(), .version = "1.2.3", .keep_failed = keep_failed});
+        ASSERT_TRUE(bus) << bus.error().message();
+        bus_ = std::move(*bus);
+        SetManagerOptions options;
+        options.paths = machine_.paths();
+        options.environment.make_kernel = [this] { return world_->kernel(); };
+        options.environment.make_launcher = [this] { return std::make_unique<ThreadLauncher>(world_->kernel()); };
+        options.environment.open_mount = [this](const std::string& path) -> Result<OpenedMount> {
+            return OpenedMount{.fd = UniqueFd(::dup(fd_.get())), .identity = world_->identity(path)};
+        };
+        options.environment.store = store_.get();
+        options.environment.record_directory = folder_;
+        manager_ = std::make_unique<SetManager>(options, [this] { return std::vector<std::shared_ptr<Provider>>{provider_}; }, *bus_);
+        const auto serving = bus_->serve(*manager_, [](const std::string& what) { ADD_FAILURE() << what; });
+        ASSERT_TRUE(serving) << serving.error().message();
+    }
+    std::string create(ManagerClient& client, Dict options = {}) { return client.CreateSet({"/srv/data"}, options); }
+
+    std::string folder_;
+    Fixture machine_;
+    std::unique_ptr<PrivateBus> bus_daemon_;
+    std::shared_ptr<SimWorld> world_ = SimWorld::create();
+    UniqueFd fd_;
+    std::shared_ptr<FakeProvider> provider_ = std::make_shared<FakeProvider>("fake", Placement::virtual_disk);
+    std::unique_ptr<ManifestStore> store_;
+    std::unique_ptr<Bus> bus_;
+    std::unique_ptr<SetManager> manager_;
+};
+
+TEST_F(OnBus, TakeIsAnsweredBehindTheSignalsOfEveryState) {
+    serve();
+    Requestor requestor(bus_daemon_->address());
+    ManagerClient manager(requestor);
+    EXPECT_EQ(manager.Version(), "1.2.3");
+    const auto path = create(manager);
+    SetClient set(requestor, path);
+    EXPECT_EQ(set.State(), "new");
+    EXPECT_EQ(set.Consistency(), "");
+    EXPECT_EQ(path, "/org/quiesced1/set/" + set.Id());
+    EXPECT_THAT(set.Volumes(), ElementsAre("/srv/data"));
+    const auto manifest = nlohmann::json::parse(set.Take(kNone));
+    EXPECT_THAT(set.states(), ElementsAre("preparing", "prepared", "freezing", "frozen", "snapshotting", "snapshotted", "thawing",
+                                          "thawed", "complete"));
+    EXPECT_EQ(set.properties_changed(), 9U);
+    EXPECT_EQ(set.State(), "complete");
+    EXPECT_EQ(set.Consistency(), "filesystem");
+    EXPECT_EQ(manifest.at("id"), set.Id());
+    EXPECT_EQ(manifest.at("state"), "complete");
+    EXPECT_EQ(manifest.at("members").at(0).at("snapshot"), "/srv/data-snapshot");
+    EXPECT_EQ(manifest, nlohmann::json::parse(set.Describe(kNone)));
+    EXPECT_THAT(manager.signals(), ElementsAre("added " + path));
+    EXPECT_THAT(world_->held(), IsEmpty());
+}
+
+TEST_F(OnBus, DeleteTakesTheObjectAway) {
+    serve();
+    Requestor requestor(bus_daemon_->address());
+    ManagerClient manager(requestor);
+    const auto path = create(manager);
+    SetClient set(requestor, path);
+    set.Take(kNone);
+    EXPECT_THAT(manager.ListSets(kNone), ElementsAre(path));
+    set.Delete(kNone);
+    EXPECT_THAT(manager.ListSets(kNone), IsEmpty());
+    EXPECT_THAT(manager.signals(), ElementsAre("added " + path, "removed " + path));
+    EXPECT_THAT(end_of([&] { set.Describe(kNone); }), EndsWithError("org.freedesktop.DBus.Error.UnknownObject", ""));
+    EXPECT_EQ(provider_->calls->count("remove 1"), 1U);
+}
+
+TEST_F(OnBus, ADeleteThatFailsKeepsTheSet) {
+    serve();
+    Requestor requestor(bus_daemon_->address());
+    ManagerClient manager(requestor);
+    SetClient set(requestor, create(manager));
+    set.Take(kNone);
+    provider_->remove_error = Error{.kind = ErrorKind::busy, .error_number = 0, .context = "it is mounted", .advice = "Unmount it.", .undone = {}};
+    EXPECT_THAT(end_of([&] { set.Delete(kNone); }), EndsWithError("Busy", "it is mounted. Unmount it."));
+    EXPECT_EQ(set.State(), "complete");
+}
+
+TEST_F(OnBus, EachStepAloneAndKeepAlive) {
+    serve();
+    Requestor requestor(bus_daemon_->address());
+    ManagerClient manager(requestor);
+    SetClient set(requestor, create(manager, {{"deadline_ms", sdbus::Variant(std::uint32_t{30000})}}));
+    EXPECT_THAT(end_of([&] { set.Thaw(kNone); }), EndsWithError("WrongState", "is 'new'"));
+    EXPECT_THAT(end_of([&] { set.KeepAlive(kNone); }), EndsWithError("WrongState", "is 'new'"));
+    EXPECT_EQ(set.State(), "new") << "a call out of order changes nothing";
+    set.Prepare(kNone);
+    set.Freeze(kNone);
+    EXPECT_TRUE(world_->frozen("/srv/data"));
+    EXPECT_EQ(set.State(), "frozen");
+    const auto remaining = set.KeepAlive(kNone);
+    EXPECT_GT(remaining, 29000U);
+    EXPECT_LE(remaining, 30000U);
+    set.Snapshot(kNone);
+    set.Thaw(kNone);
+    EXPECT_FALSE(world_->frozen("/srv/data"));
+    set.Finish(kNone);
+    EXPECT_EQ(set.State(), "complete");
+}
+
+TEST_F(OnBus, AbortIsAnsweredWhileAnotherStepRuns) {
+    std::promise<void> committing, go_on;
+    provider_->during_commit = [&] {
+        committing.set_value();
+        go_on.get_future().wait_for(std::chrono::seconds(20));
+    };
+    serve();
+    Requestor requestor(bus_daemon_->address());
+    Requestor other(bus_daemon_->address());
+    ManagerClient manager(requestor);
+    const auto path = create(manager);
+    SetClient set(requestor, path);
+    SetClient same(other, path);
+    auto taken = std::async(std::launch::async, [&] { return end_of([&] { set.Take(kNone); }); });
+    committing.get_future().wait();
+    EXPECT_EQ(same.State(), "snapshotting") << "the bus answers meanwhile";
+    EXPECT_FALSE(manager.ListVolumes(kNone).empty());
+    auto aborted = std::async(std::launch::async, [&] { return end_of([&] { same.Abort(kNone); }); });
+    for (int i = 0; i < 5000 && world_->frozen("/srv/data"); ++i) ::usleep(1000);
+    EXPECT_FALSE(world_->frozen("/srv/data")) << "thawed at once, although the commit has not come back";
+    go_on.set_value();
+    EXPECT_THAT(aborted.get(), EndsWell());
+    EXPECT_THAT(taken.get(), Not(EndsWell()));
+    EXPECT_TRUE(set.wait_for("failed"));
+    EXPECT_THAT(set.error(), HasSubstr("aborted on request"));
+}
+
+TEST_F(OnBus, ABoundSetEndsWithItsCaller) {
+    serve();
+    Requestor watcher(bus_daemon_->address());
+    std::unique_ptr<SetClient> watched;
+    {
+        Requestor requestor(bus_daemon_->address());
+        ManagerClient manager(requestor);
+        // The deadline is far away: only the caller's end can end it.
+        const auto path = create(manager, {{"bind", sdbus::Variant(true)}, {"deadline_ms", sdbus::Variant(std::uint32_t{600000})}});
+        SetClient set(requestor, path);
+        watched = std::make_unique<SetClient>(watcher, path);
+        set.Prepare(kNone);
+        set.Freeze(kNone);
+        EXPECT_TRUE(world_->frozen("/srv/data"));
+    }
+    EXPECT_TRUE(watched->wait_for("failed"));
+    EXPECT_FALSE(world_->frozen("/srv/data"));
+    EXPECT_EQ(provider_->calls->count("disarm"), 1U);
+}
+
+TEST_F(OnBus, ASetThatIsNotBoundOutlivesItsCaller) {
+    serve();
+    std::string path;
+    {
+        Requestor requestor(bus_daemon_->address());
+        ManagerClient manager(requestor);
+        path = create(manager);
+        SetClient(requestor, path).Prepare(kNone);
+    }
+    Requestor next(bus_daemon_->address());
+    SetClient set(next, path);
+    EXPECT_EQ(set.State(), "prepared");
+    set.Abort(kNone);
+}
+
+TEST_F(OnBus, ACompleteBoundSetStaysWhenItsCallerGoes) {
+    serve();
+    std::string path;
+    {
+        Requestor requestor(bus_daemon_->address());
+        ManagerClient manager(requestor);
+        path = create(manager, {{"bind", sdbus::Variant(true)}});
+        SetClient(requestor, path).Take(kNone);
+    }
+    Requestor next(bus_daemon_->address());
+    EXPECT_EQ(SetClient(next, path).State(), "complete");
+}
+
+TEST_F(OnBus, AFailedSetIsDescribedForAWhileAndThenForgotten) {
+    provider_->arm_error = Error{.kind = ErrorKind::no_space, .error_number = 0, .context = "vg is full", .advice = "Free some room.", .undone = {}};
+    serve(milliseconds(600));
+    Requestor requestor(bus_daemon_->address());
+    ManagerClient manager(requestor);
+    const auto path = create(manager);
+    SetClient set(requestor, path);
+    EXPECT_THAT(end_of([&] { set.Take(kNone); }), EndsWithError("NoSpace", "vg is full. Free some room."));
+    EXPECT_THAT(set.error(), HasSubstr("vg is full"));
+    EXPECT_EQ(set.State(), "failed");
+    EXPECT_THAT(set.Describe(kNone), HasSubstr("vg is full"));
+    for (int i = 0; i < 5000 && manager.signals().size() < 2; ++i) ::usleep(2000);
+    EXPECT_THAT(manager.signals(), ElementsAre("added " + path, "removed " + path));
+    EXPECT_THAT(manager.ListSets(kNone), IsEmpty());
+}
+
+TEST_F(OnBus, UnknownAndMistypedOptionsAreRefusedEverywhere) {
+    serve();
+    Requestor requestor(bus_daemon_->address());
+    ManagerClient manager(requestor);
+    const Dict misspelt{{"dedline_ms", sdbus::Variant(std::uint32_t{1000})}};
+    EXPECT_THAT(end_of([&] { create(manager, misspelt); }), EndsWithError("InvalidArgument", "no option 'dedline_ms'. It knows: deadline_ms, bind."));
+    EXPECT_THAT(end_of([&] { create(manager, {{"deadline_ms", sdbus::Variant(std::string("5"))}}); }),
+                EndsWithError("InvalidArgument", "'deadline_ms' has a value of type 's'. It must be of type 'u'."));
+    for (const std::uint32_t deadline : {99U, 600001U})
+        EXPECT_THAT(end_of([&] { create(manager, {{"deadline_ms", sdbus::Variant(deadline)}}); }), EndsWithError("InvalidArgument", "from 100 to 600000"));
+    EXPECT_THAT(end_of([&] { manager.ListVolumes(misspelt); }), EndsWithError("InvalidArgument", "It takes none."));
+    EXPECT_THAT(end_of([&] { manager.ListSets(misspelt); }), EndsWithError("InvalidArgument", ""));
+    SetClient set(requestor, create(manager));
+    EXPECT_THAT(end_of([&] { set.Prepare(misspelt); }), EndsWithError("InvalidArgument", ""));
+    EXPECT_THAT(end_of([&] { set.Take(misspelt); }), EndsWithError("InvalidArgument", ""));
+    EXPECT_THAT(end_of([&] { set.KeepAlive(misspelt); }), EndsWithError("InvalidArgument", ""));
+    EXPECT_THAT(end_of([&] { set.Describe(misspelt); }), EndsWithError("InvalidArgument", ""));
+    EXPECT_THAT(end_of([&] { set.Delete(misspelt); }), EndsWithError("InvalidArgument", ""));
+    EXPECT_EQ(set.State(), "new");
+}
+
+TEST_F(OnBus, AVolumeIsInOneUnfinishedSetOnly) {
+    serve();
+    Requestor requestor(bus_daemon_->address());
+    ManagerClient manager(requestor);
+    create(manager);
+    EXPECT_THAT(end_of([&] { create(manager); }), EndsWithError("Busy", "/srv/data is in the unfinished set"));
+}
+
+TEST_F(OnBus, AMountPointThatIsNoUtf8IsListedAllTheSame) {
+    machine_.virtio("253:32", "vdc");
+    machine_.mount("253:32", "/srv/b\xff\\040d", "ext4", "/dev/vdc");
+    serve();
+    Requestor requestor(bus_daemon_->address());
+    ManagerClient manager(requestor);
+    std::vector<std::string> names;
+    for (const auto& volume : manager.ListVolumes(kNone)) names.push_back(volume.at("name").get<std::string>());
+    EXPECT_THAT(names, Contains("/srv/b\xEF\xBF\xBD d"));
+    EXPECT_THAT(names, Contains("/srv/data"));
+}
+
+} // namespace
+} // namespace quiesced
