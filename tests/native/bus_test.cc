@@ -59,7 +59,7 @@ protected:
         options.environment.make_kernel = [this] { return world_->kernel(); };
         options.environment.make_launcher = [this] { return std::make_unique<ThreadLauncher>(world_->kernel()); };
         options.environment.open_mount = [this](const std::string& path) -> Result<OpenedMount> {
-            return OpenedMount{.fd = UniqueFd(::dup(fd_.get())), .identity = world_->identity(path)};
+            return OpenedMount{.fd = UniqueFd(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0)), .identity = world_->identity(path)};
         };
         options.environment.store = store_.get();
         options.environment.record_directory = folder_;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The loss of the freezer, of the daemon, and of both.
+#include <sys/prctl.h>
+
 #include <future>
 
 #include "fork_launcher.h"
@@ -15,6 +17,15 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
+
+/// Whether every thread has come to a stop; SIGSTOP does not wait for that.
+bool is_stopped(pid_t pid) {
+    const auto tasks = "/proc/" + std::to_string(pid) + "/task";
+    const auto threads = list_directory_at(AT_FDCWD, tasks).value_or(std::vector<std::string>{});
+    return !threads.empty() && std::all_of(threads.begin(), threads.end(), [&](const auto& thread) {
+        return read_file(tasks + "/" + thread + "/status").value_or("").find("State:\tT") != std::string::npos;
+    });
+}
 
 class RescueTest : public WindowTest {
 protected:
@@ -203,6 +214,7 @@ protected:
         const auto child = ::fork();
         ASSERT_GE(child, 0);
         if (child == 0) {
+            ::prctl(PR_SET_PDEATHSIG, SIGKILL); // a test program that is stopped leaves nobody behind
             start_process();
             daemon();
             static_cast<void>(::write(to.get(), pid_.get(), sizeof *pid_) == 1);
@@ -213,6 +225,7 @@ protected:
         ASSERT_EQ(::read(from.get(), &freezer, sizeof freezer), static_cast<ssize_t>(sizeof freezer));
         // Stopped first, so that it cannot thaw when its daemon goes.
         ::kill(freezer, SIGSTOP);
+        ASSERT_TRUE(wait_until([&] { return is_stopped(freezer); }));
         ::kill(child, SIGKILL);
         ::waitpid(child, nullptr, 0);
         EXPECT_THAT(recover(), IsEmpty()) << "its freezer is alive, and will thaw itself";

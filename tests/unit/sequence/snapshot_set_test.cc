@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -78,7 +79,7 @@ protected:
         environment.make_kernel = [this] { return world_->kernel(); };
         environment.make_launcher = [this] { return std::make_unique<ThreadLauncher>(world_->kernel()); };
         environment.open_mount = [this](const std::string& path) -> Result<OpenedMount> {
-            return OpenedMount{.fd = UniqueFd(::dup(fds_.at(path).get())), .identity = world_->identity(path)};
+            return OpenedMount{.fd = UniqueFd(::fcntl(fds_.at(path).get(), F_DUPFD_CLOEXEC, 0)), .identity = world_->identity(path)};
         };
         if (with_writers_)
             environment.make_writers = [this] { return std::make_unique<FakeWriters>(writer_calls_, *world_, writers_refuse_); };
