@@ -64,6 +64,10 @@ public:
         const std::lock_guard lock(mutex_);
         return signals_;
     }
+    bool wait_for_signals(std::size_t count) {
+        std::unique_lock lock(mutex_);
+        return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return signals_.size() >= count; });
+    }
 
 private:
     void onSetAdded(const sdbus::ObjectPath& set) override { keep("added " + set); }
@@ -71,8 +75,10 @@ private:
     void keep(const std::string& signal) {
         const std::lock_guard lock(mutex_);
         signals_.push_back(signal);
+        changed_.notify_all();
     }
     std::mutex mutex_;
+    std::condition_variable changed_;
     std::vector<std::string> signals_;
 };
 
@@ -97,6 +103,10 @@ public:
         std::unique_lock lock(mutex_);
         return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return !states_.empty() && states_.back() == state; });
     }
+    bool wait_for_properties(unsigned count) {
+        std::unique_lock lock(mutex_);
+        return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return properties_changed_ >= count; });
+    }
     unsigned properties_changed() {
         const std::lock_guard lock(mutex_);
         return properties_changed_;
@@ -118,6 +128,7 @@ private:
 #endif
         const std::lock_guard lock(mutex_);
         if (!changed.empty()) ++properties_changed_;
+        changed_.notify_all();
     }
     std::mutex mutex_;
     std::condition_variable changed_;
