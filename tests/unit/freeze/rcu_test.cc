@@ -76,6 +76,18 @@ TEST_F(RcuTest, ItIsLeftAloneWhereItIsExpeditedAlreadyOrRcuIsNormal) {
     }
 }
 
+TEST_F(RcuTest, OneWindowOfTwoAtTheSameTimePutsItBack) {
+    write("rcu_expedited", "0\n");
+    write("rcu_normal", "0\n");
+    LinuxRcuSwitch first(directory_), second(directory_);
+    ASSERT_THAT(first.prepare(), Succeeds());
+    ASSERT_THAT(second.prepare(), Succeeds());
+    EXPECT_EQ(first.expedite(), 0);
+    EXPECT_EQ(second.expedite(), -1) << "it would put back the first one's 1, for ever";
+    EXPECT_EQ(first.restore(0), 0);
+    EXPECT_EQ(read("rcu_expedited"), "0");
+}
+
 TEST_F(RcuTest, AKernelWithoutTheSwitchIsNoError) {
     add_member("a");
     start(std::make_unique<ThreadLauncher>(kernel()));

@@ -180,6 +180,19 @@ TEST_F(RescueTest, ALostFreezerThawsNoForeignFreeze) {
     EXPECT_EQ(calls(SimCall::thaw, "foreign"), 0U);
 }
 
+TEST_F(RescueTest, AFreezerThatDiesAfterItsDeadlineIsNoSecondLoss) {
+    add_member("a");
+    start_process();
+    ASSERT_THAT(client_->freeze(milliseconds(20)), Succeeds());
+    ASSERT_TRUE(wait_until([&] { return !losses().empty(); }));
+    EXPECT_EQ(losses().front().kind, ErrorKind::deadline);
+    kill_freezer();
+    EXPECT_TRUE(wait_until([&] { return !client_->extend(Monotonic::now()).has_value() && client_->thaw().has_value(); }));
+    std::this_thread::sleep_for(milliseconds(50));
+    EXPECT_EQ(losses().size(), 1U);
+    EXPECT_EQ(calls(SimCall::thaw, "a"), 1U);
+}
+
 TEST_F(RescueTest, WhatCannotBeMendedIsSaidAndKeptForTheNextTry) {
     add_member("a");
     start_process();
@@ -223,13 +236,13 @@ protected:
         }
         pid_t freezer = -1;
         ASSERT_EQ(::read(from.get(), &freezer, sizeof freezer), static_cast<ssize_t>(sizeof freezer));
-        // Stopped first, so that it cannot thaw when its daemon goes.
-        ::kill(freezer, SIGSTOP);
-        ASSERT_TRUE(wait_until([&] { return is_stopped(freezer); }));
+        // Stopped first, so that it cannot thaw in the freezer's place.
+        ::kill(child, SIGSTOP);
+        ASSERT_TRUE(wait_until([&] { return is_stopped(child); }));
+        ::kill(freezer, SIGKILL);
+        EXPECT_THAT(recover(), IsEmpty()) << "its daemon is alive, and will see to it";
         ::kill(child, SIGKILL);
         ::waitpid(child, nullptr, 0);
-        EXPECT_THAT(recover(), IsEmpty()) << "its freezer is alive, and will thaw itself";
-        ::kill(freezer, SIGKILL);
         ASSERT_TRUE(wait_until([&] { return ::kill(freezer, 0) != 0 || !process_alive(identity_of_record()); }));
     }
     ProcessIdentity identity_of_record() {
