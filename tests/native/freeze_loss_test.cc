@@ -40,7 +40,8 @@ protected:
         if (freezer_ > 0) wait_until([&] { return recover(), !std::filesystem::exists(record_path()); });
     }
 
-    /// The freezer is stopped first: it must not notice that its daemon goes. Returns when both are gone.
+    /// The daemon is stopped first: it must not notice that its freezer goes. (A stopped freezer would go on: the end of its
+    /// parent leaves its process group orphaned, which the kernel answers with SIGCONT.) Returns when both are gone.
     void kill_both() {
         const auto identity = [&] {
             const auto record = open_at(AT_FDCWD, record_path(), O_RDWR).and_then(&Record::map);
@@ -48,10 +49,10 @@ protected:
         }();
         ASSERT_EQ(identity.pid, freezer_);
         ASSERT_TRUE(process_alive(identity));
-        ::kill(freezer_, SIGSTOP);
-        ASSERT_TRUE(wait_until([this] { return is_stopped(freezer_); }));
-        end_daemon();
+        ::kill(daemon_, SIGSTOP);
+        ASSERT_TRUE(wait_until([this] { return is_stopped(daemon_); }));
         ::kill(freezer_, SIGKILL);
+        end_daemon();
         ASSERT_TRUE(wait_until([&] { return !process_alive(identity); }));
     }
     /// A process that is the daemon and holds all frozen until it is killed. Sets daemon_ and freezer_.
