@@ -21,7 +21,8 @@ SnapshotSet::StateObserver SetManager::observer(const SetId& id) {
         std::string error;
         if (const auto set = find(id)) {
             const auto manifest = set->describe();
-            consistency = manifest.consistency;
+            // One that is announced late must not tell of what was found out later.
+            if (state == State::thawed || state == State::complete) consistency = manifest.consistency;
             error = manifest.error;
         }
         events_.state_changed(id, state, consistency, error);

@@ -3,7 +3,7 @@
 #
 # The build as it is installed in a guest; to be sourced.
 #
-#   build_configure FOLDER            meson setup with the paths of a Debian package; keeps what is there
+#   build_configure FOLDER [-DOPTION=VALUE]...   meson setup with the paths of a Debian package; keeps what is there
 #   build_targets FOLDER              prints what ninja must make for an installation, one a line
 #   build_compile FOLDER TARGET...    ninja, and how far it has come, now and then
 #   build_tree FOLDER TREE            installs into the empty folder TREE what build_targets names
@@ -14,11 +14,14 @@ build_paths=(--prefix=/usr --sysconfdir=/etc --localstatedir=/var)
 
 build_configure() {
     local folder=$1
+    shift
     if [[ ! -f $folder/build.ninja ]]; then
-        meson setup "${build_paths[@]}" "$folder"
+        meson setup "${build_paths[@]}" "$@" "$folder"
     elif ! meson introspect "$folder" --buildoptions |
         python3 -c 'import json, sys; sys.exit({o["name"]: o["value"] for o in json.load(sys.stdin)}["prefix"] != "/usr")'; then
-        meson configure "${build_paths[@]}" "$folder"
+        meson configure "${build_paths[@]}" "$@" "$folder"
+    elif (($#)); then
+        meson configure "$@" "$folder"
     fi
 }
 
