@@ -17,9 +17,9 @@ class Writer:
     def __init__(self, load):
         if os.path.exists(READY):
             os.unlink(READY)
-        # Nice: it takes all that a small machine has, and leaves it to those who take the set.
-        self.process = subprocess.Popen(["nice", "-n", "19", PROGRAM, "write", "--load", str(load), "--ready-file", READY] +
-                                        [volume.name for volume in VOLUMES], stdin=subprocess.DEVNULL,
+        # Nice, and at rest half of the time: it would take all that a small machine has from those who take the set.
+        command = ["nice", "-n", "19", PROGRAM, "write", "--rest", "1", "--load", str(load), "--ready-file", READY]
+        self.process = subprocess.Popen(command + [volume.name for volume in VOLUMES], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         deadline = time.monotonic() + 60
         while not os.path.exists(READY):

@@ -69,21 +69,23 @@ int main(int argc, char** argv) {
     std::string ready_file;
     auto* write = app.add_subcommand("write", "Write rising numbers to all volumes in turn, until SIGTERM");
     write->add_option("directory", options.directories, "A directory on each volume, in writing order")
-        ->required()->check(CLI::ExistingDirectory);
+        ->required()
+        ->check(CLI::ExistingDirectory);
     auto* length = write->add_option("--seconds", seconds, "End after this time");
     write->add_option("--load", options.load, "Also write this many MiB/s to each volume through the page cache")
         ->check(CLI::Range(0U, 1024U));
+    write->add_option("--rest", options.rest, "After each round, rest this many times as long as it took")
+        ->check(CLI::Range(0U, 100U));
     write->add_option("--ready-file", ready_file, "Made when the first number is on all volumes");
 
     std::vector<std::string> directories;
     auto* verify = app.add_subcommand("verify", "Judge the numbers; status 0: consistent, 1: not, 2: cannot be judged");
-    verify->add_option("directory", directories, "The same directories on the snapshots, in the same order")->required();
+    verify->add_option("directory", directories, "The same directories on the snapshots, in the same order")
+        ->required();
 
     try {
         app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : kError;
-    }
+    } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? 0 : kError; }
     if (*verify) return run_verifier(directories);
     if (*length) options.length = std::chrono::seconds(seconds);
     return run_writer(options, ready_file);

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "oracle/record.h"
 #include "oracle/verdict.h"
 #include "oracle/writer.h"
@@ -20,6 +21,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 constexpr std::uint64_t kRun = 0x0123456789abcdefU;
+const auto kNothing = []() -> Result<void> { return {}; };
 
 /// Records of one run with these numbers, volume by volume.
 std::vector<Record> records_with(const std::vector<std::uint64_t>& numbers) {
@@ -160,7 +162,8 @@ TEST(OracleRecord, SectorsOfTwoNumbersAreTorn) {
     }
     for (std::size_t at = 0; at < kRecordSize; at += 512) {
         auto mixed = before;
-        std::copy_n(after.begin() + static_cast<std::ptrdiff_t>(at), 512, mixed.begin() + static_cast<std::ptrdiff_t>(at));
+        std::copy_n(after.begin() + static_cast<std::ptrdiff_t>(at), 512,
+                    mixed.begin() + static_cast<std::ptrdiff_t>(at));
         EXPECT_FALSE(decode(mixed)) << "only the sector at byte " << at << " is new";
     }
 }
@@ -204,7 +207,7 @@ TEST(OracleWriter, LeavesTheSameNumberEverywhere) {
     const Directories directories(3);
     std::atomic<bool> stop{false};
     int ready = 0;
-    const auto report = write_records({directories.paths(), {}, 0}, stop, [&]() -> Result<void> {
+    const auto report = write_records({.directories = directories.paths()}, stop, [&]() -> Result<void> {
         ++ready;
         EXPECT_THAT(judge(read_all(directories.paths()))->numbers, ElementsAre(1, 1, 1));
         stop.store(true);
@@ -221,20 +224,21 @@ TEST(OracleWriter, WritesVolumeByVolumeInOrder) {
     std::atomic<bool> stop{false};
     std::uint64_t seen = 0;
     std::jthread reader;
-    const auto report = write_records({directories.paths(), std::chrono::seconds(30), 0}, stop, [&]() -> Result<void> {
-        reader = std::jthread([&] {
-            // What is read first, from the last volume, can only be behind what is read from the first one later.
-            while (seen < 20 && !stop.load()) {
-                const auto last = read_record(directories.paths()[1]);
-                const auto first = read_record(directories.paths()[0]);
-                if (!last || !first) continue; // read in the middle of a write
-                EXPECT_GE(first->sequence, last->sequence);
-                seen = std::max(seen, last->sequence);
-            }
-            stop.store(true);
-        });
-        return {};
-    });
+    const auto report = write_records({.directories = directories.paths(), .length = std::chrono::seconds(30)}, stop,
+                                      [&]() -> Result<void> {
+                                          reader = std::jthread([&] {
+                                              // What is read first, from the last volume, can only be behind what is read from the first one later.
+                                              while (seen < 20 && !stop.load()) {
+                                                  const auto last = read_record(directories.paths()[1]);
+                                                  const auto first = read_record(directories.paths()[0]);
+                                                  if (!last || !first) continue; // read in the middle of a write
+                                                  EXPECT_GE(first->sequence, last->sequence);
+                                                  seen = std::max(seen, last->sequence);
+                                              }
+                                              stop.store(true);
+                                          });
+                                          return {};
+                                      });
     stop.store(true);
     if (reader.joinable()) reader.join();
     ASSERT_TRUE(report) << report.error().message();
@@ -246,8 +250,8 @@ TEST(OracleWriter, ALoadIsWrittenToEveryVolumeAndEnds) {
     const Directories directories(2);
     const std::size_t threads = threads_of_this_process();
     std::atomic<bool> stop{false};
-    const auto report =
-        write_records({directories.paths(), std::chrono::seconds(1), 8}, stop, []() -> Result<void> { return {}; });
+    const auto report = write_records(
+        {.directories = directories.paths(), .length = std::chrono::seconds(1), .load = 8}, stop, kNothing);
     ASSERT_TRUE(report) << report.error().message();
     for (const auto& directory : directories.paths()) {
         EXPECT_GT(std::filesystem::file_size(directory + "/oracle.load"), 1U << 20U);
@@ -255,12 +259,24 @@ TEST(OracleWriter, ALoadIsWrittenToEveryVolumeAndEnds) {
     EXPECT_EQ(threads_of_this_process(), threads);
 }
 
+TEST(OracleWriter, RestsAsLongAsItIsTold) {
+    const Directories directories(2);
+    std::atomic<bool> stop{false};
+    const auto start = Monotonic::now();
+    const auto report = write_records(
+        {.directories = directories.paths(), .length = std::chrono::milliseconds(300), .rest = 3}, stop, kNothing);
+    const auto elapsed = Monotonic::now() - start;
+    ASSERT_TRUE(report) << report.error().message();
+    EXPECT_GT(report->busy.count(), 0);
+    EXPECT_GE(elapsed, report->busy * 3 / 2);
+}
+
 TEST(OracleWriter, AnUnwritableVolumeIsNamed) {
     Directories directories(2);
     auto paths = directories.paths();
     paths.push_back(paths[0] + "/missing");
     std::atomic<bool> stop{false};
-    const auto report = write_records({paths, {}, 0}, stop, []() -> Result<void> { return {}; });
+    const auto report = write_records({.directories = paths}, stop, kNothing);
     ASSERT_FALSE(report);
     EXPECT_THAT(report.error().message(), HasSubstr(paths[2]));
 }
@@ -270,8 +286,8 @@ TEST(OracleWriter, AFullVolumeEndsTheRunWithAnError) {
     // A load file that leads to a device which is always full.
     std::filesystem::create_symlink("/dev/full", directories.paths()[1] + "/oracle.load");
     std::atomic<bool> stop{false};
-    const auto report =
-        write_records({directories.paths(), std::chrono::seconds(20), 4}, stop, []() -> Result<void> { return {}; });
+    const auto report = write_records(
+        {.directories = directories.paths(), .length = std::chrono::seconds(20), .load = 4}, stop, kNothing);
     ASSERT_FALSE(report);
     EXPECT_EQ(report.error().error_number, ENOSPC);
     EXPECT_THAT(report.error().message(), HasSubstr(directories.paths()[1] + "/oracle.load"));

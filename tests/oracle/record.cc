@@ -71,8 +71,8 @@ RecordBytes encode(const Record& record) {
 
 Result<Record> decode(std::span<const std::byte> bytes) {
     if (bytes.size() != kRecordSize) {
-        return fail(ErrorKind::io, "it has " + std::to_string(bytes.size()) + " bytes instead of " +
-                                       std::to_string(kRecordSize));
+        return fail(ErrorKind::io,
+                    "it has " + std::to_string(bytes.size()) + " bytes instead of " + std::to_string(kRecordSize));
     }
     if (std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0) return fail(ErrorKind::io, "it is not a record");
     if (get<std::uint64_t>(bytes, kChecksumAt) != checksum(bytes)) {

@@ -46,9 +46,8 @@ Result<Verdict> judge(const std::vector<Record>& records) {
 }
 
 std::string to_json(const Verdict& verdict) {
-    const nlohmann::json json = {{"numbers", verdict.numbers},
-                                 {"violations", verdict.violations},
-                                 {"consistent", verdict.consistent()}};
+    const nlohmann::json json = {
+        {"numbers", verdict.numbers}, {"violations", verdict.violations}, {"consistent", verdict.consistent()}};
     return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 

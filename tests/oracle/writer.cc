@@ -24,6 +24,7 @@ constexpr const char* kLoadName = "oracle.load";
 constexpr std::size_t kLoadBlock = 64UL << 10U;
 constexpr std::int64_t kBlocksPerMiB = (1L << 20U) / kLoadBlock;
 constexpr off_t kLoadFileSize = 8L << 20U;
+constexpr std::chrono::nanoseconds kLongestRest = std::chrono::seconds(1); ///< after a round that waited for a thaw
 
 Result<void> write_at(int fd, std::span<const std::byte> bytes, off_t at, const std::string& path) {
     while (!bytes.empty()) {
@@ -115,6 +116,7 @@ Result<WriterReport> write_records(const WriterOptions& options, const std::atom
     const auto begun = Monotonic::now();
     while (!stop.load() && !ended.load() && (!options.length || Monotonic::now() - begun < *options.length)) {
         const std::uint64_t sequence = report.sequence + 1;
+        const auto round = Monotonic::now();
         for (std::uint32_t k = 0; k < volumes; ++k) {
             const auto bytes = encode(Record{run, sequence, k, volumes});
             const auto start = Monotonic::now();
@@ -128,6 +130,9 @@ Result<WriterReport> write_records(const WriterOptions& options, const std::atom
         if (sequence == 1) {
             if (auto told = ready(); !told) return pass(told);
         }
+        const std::chrono::nanoseconds took = Monotonic::now() - round;
+        report.busy += took;
+        std::this_thread::sleep_for(std::min(took * options.rest, kLongestRest));
     }
     ended.store(true);
     threads.clear();

@@ -14,14 +14,16 @@
 namespace quiesced::oracle {
 
 struct WriterOptions {
-    std::vector<std::string> directories;       ///< one for each volume, in writing order
-    std::optional<std::chrono::seconds> length; ///< ends after this time; none: only when told to stop
+    std::vector<std::string> directories;              ///< one for each volume, in writing order
+    std::optional<std::chrono::milliseconds> length{}; ///< ends after this time; none: only when told to stop
     unsigned load = 0; ///< MiB/s of buffered writes to a file of its own on each volume; 0: none
+    unsigned rest = 0; ///< after each round, as many times as long as it took, but at most 1 s; 0: none
 };
 
 struct WriterReport {
-    std::uint64_t sequence = 0;                 ///< the last number that is on all volumes
-    std::chrono::nanoseconds longest_write{0};  ///< the longest that one write with its fdatasync took
+    std::uint64_t sequence = 0;                ///< the last number that is on all volumes
+    std::chrono::nanoseconds longest_write{0}; ///< the longest that one write with its fdatasync took
+    std::chrono::nanoseconds busy{0};          ///< all rounds together, without the rests
 };
 
 /// Writes number 1 to every volume's record in order, each made durable before the next, then number 2, and so on.
