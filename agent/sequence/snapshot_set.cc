@@ -266,7 +266,9 @@ Result<void> SnapshotSet::finish() {
         ended.swap(freezer_);
     }
     const auto start = Monotonic::now();
-    for (auto& part : parts_) {
+    // Side by side: each mostly waits, for LVM or for an array.
+    auto done = side_by_side(parts_.size(), [this](std::size_t index) -> Result<void> {
+        auto& part = parts_[index];
         auto records = part.session->finish();
         if (!records) return pass(records);
         if (records->size() != part.members.size())
@@ -279,7 +281,9 @@ Result<void> SnapshotSet::finish() {
             member.device = (*records)[i].device;
             member.reference = (*records)[i].reference;
         }
-    }
+        return {};
+    });
+    if (!done) return done;
     Manifest kept;
     {
         const std::lock_guard lock(mutex_);
@@ -372,18 +376,19 @@ Result<void> SnapshotSet::remove() {
         return fail(ErrorKind::plugin_missing, "the provider '" + member.provider + "' of " + member.volume + " is not there",
                     "Start its plugin, then delete the set: systemctl start quiesced-plugin-" + member.provider + ".socket");
     }
-    std::vector<std::string> removed;
+    std::vector<std::pair<std::shared_ptr<Provider>, std::vector<SnapshotRecord>>> shares;
     for (const auto& provider : known) {
-        if (std::find(removed.begin(), removed.end(), provider->name()) != removed.end()) continue;
+        const auto same = [&](const auto& share) { return share.first->name() == provider->name(); };
+        if (std::any_of(shares.begin(), shares.end(), same)) continue;
         std::vector<SnapshotRecord> records;
         for (const auto& member : manifest.members)
             if (member.provider == provider->name())
                 records.push_back({.volume = member.volume, .provider = member.provider, .snapshot = member.snapshot,
                                    .device = member.device, .reference = member.reference});
-        removed.push_back(provider->name());
-        if (records.empty()) continue;
-        if (auto gone = provider->remove(id_, records); !gone) return gone;
+        if (!records.empty()) shares.emplace_back(provider, std::move(records));
     }
+    auto gone = side_by_side(shares.size(), [&](std::size_t i) { return shares[i].first->remove(id_, shares[i].second); });
+    if (!gone) return gone;
     return environment_.store->remove(id_);
 }
 
