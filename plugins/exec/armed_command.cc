@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -14,74 +13,13 @@
 #include <cerrno>
 #include <utility>
 
-#include "base/scope_exit.h"
+#include "base/spawn.h"
 
 namespace quiesced {
 namespace {
 
 /// Of each output. More is dropped: the protocol's lines are no longer, and nobody reads a longer complaint.
 constexpr std::size_t kOutputLimit = kMessageLimit;
-
-struct Pipe {
-    UniqueFd read_end;
-    UniqueFd write_end;
-};
-
-/// Ends above 2, so that dup2() in the child does not overwrite one with another.
-Result<Pipe> make_pipe() {
-    std::array<int, 2> ends{-1, -1};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail_errno("cannot make a pipe for a command");
-    Pipe pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
-    for (UniqueFd* end : {&pipe.read_end, &pipe.write_end}) {
-        if (end->get() > STDERR_FILENO) continue;
-        const int higher = ::fcntl(end->get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-        if (higher < 0) return fail_errno("cannot make a pipe for a command");
-        end->reset(higher);
-    }
-    return pipe;
-}
-
-std::vector<char*> pointers(const std::vector<std::string>& strings) {
-    std::vector<char*> result;
-    result.reserve(strings.size() + 1);
-    // exec's interface lacks the const that it keeps.
-    for (const auto& string : strings) result.push_back(const_cast<char*>(string.c_str())); // NOLINT(cppcoreguidelines-pro-type-const-cast)
-    result.push_back(nullptr);
-    return result;
-}
-
-Result<pid_t> spawn(const std::vector<std::string>& argv, const std::vector<std::string>& environment, int in, int out, int err) {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    int error = ::posix_spawn_file_actions_init(&actions);
-    if (error != 0) return fail_errno("cannot start " + argv.front(), error);
-    const ScopeExit free_actions([&] { ::posix_spawn_file_actions_destroy(&actions); });
-    error = ::posix_spawnattr_init(&attributes);
-    if (error != 0) return fail_errno("cannot start " + argv.front(), error);
-    const ScopeExit free_attributes([&] { ::posix_spawnattr_destroy(&attributes); });
-
-    sigset_t none;
-    sigset_t all;
-    ::sigemptyset(&none);
-    ::sigfillset(&all);
-    const auto step = [&error](int result) { error = error != 0 ? error : result; };
-    step(::posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO));
-    step(::posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO));
-    step(::posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO));
-    step(::posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1));
-    step(::posix_spawnattr_setpgroup(&attributes, 0));
-    step(::posix_spawnattr_setsigmask(&attributes, &none));
-    step(::posix_spawnattr_setsigdefault(&attributes, &all)); // exec keeps SIG_IGN, and SIGPIPE is ignored here
-    step(::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
-    if (error != 0) return fail_errno("cannot start " + argv.front(), error);
-
-    auto arguments = pointers(argv);
-    auto variables = pointers(environment);
-    pid_t child = -1;
-    error = ::posix_spawn(&child, argv.front().c_str(), &actions, &attributes, arguments.data(), variables.data());
-    if (error != 0) return fail_errno("cannot run " + argv.front(), error, ErrorKind::io);
-    return child;
-}
 
 /// Reads what is there. False at the end of the stream.
 bool read_some(UniqueFd& fd, std::string& text) {
@@ -126,7 +64,7 @@ Result<ArmedCommand> ArmedCommand::start(const std::vector<std::string>& argv, c
     if (!err) return pass(err);
     for (const int fd : {in->write_end.get(), out->read_end.get(), err->read_end.get()})
         if (::fcntl(fd, F_SETFL, O_NONBLOCK) != 0) return fail_errno("cannot set up a pipe for a command");
-    const auto child = spawn(argv, environment, in->read_end.get(), out->write_end.get(), err->write_end.get());
+    const auto child = spawn_group(argv.front(), argv, environment, in->read_end.get(), out->write_end.get(), err->write_end.get());
     if (!child) return tl::unexpected<Error>(child.error());
     UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, *child, 0))); // Linux 5.3
     if (!pidfd) {
