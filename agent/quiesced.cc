@@ -4,11 +4,13 @@
 #include <systemd/sd-daemon.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <future>
 #include <iostream>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -16,6 +18,7 @@
 
 #include "arrays/plugin_connection.h"
 #include "arrays/plugin_provider.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/scope_exit.h"
 #include "bus/bus.h"
@@ -62,8 +65,16 @@ std::string joined(const std::vector<std::string>& items) {
     return text;
 }
 
+/// Lets the freezer of a daemon that was lost a moment ago end its window by itself. One that is stuck in the kernel goes on.
+void wait_for_freezers(const std::string& directory) {
+    const auto until = Monotonic::now() + std::chrono::seconds(5);
+    while (window_under_way(directory) && Monotonic::now() < until)
+        std::this_thread::sleep_for(std::chrono::milliseconds(20)); // another life's processes: no event to wait for
+}
+
 /// Mends what an earlier life left frozen, suspended or primed. False when something is still not as it should be.
 bool recover_windows(const std::string& directory) {
+    wait_for_freezers(directory);
     auto kernel = WindowKernel::linux();
     const auto recovered = recover(*kernel.freeze, *kernel.dm, *kernel.rcu, directory);
     if (!recovered) {

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string_view>
 
@@ -61,21 +62,40 @@ RescueReport recover_one(const Record& record, const MountTable& mounts, FreezeK
     return report;
 }
 
+/// The records' names in a directory; nothing where it is missing. Errors: io, kernel.
+Result<std::vector<std::string>> list_records(const std::string& directory) {
+    auto names = list_directory_at(AT_FDCWD, directory);
+    if (!names && names.error().error_number == ENOENT) return std::vector<std::string>{};
+    if (!names) return pass(names);
+    std::erase_if(*names, [](const std::string& name) { return !name.ends_with(kRecordSuffix); });
+    return names;
+}
+
+Result<Record> map_record(const std::string& path) {
+    return open_at(AT_FDCWD, path, O_RDWR | O_NOFOLLOW | O_NONBLOCK).and_then(&Record::map);
+}
+
 } // namespace
+
+bool window_under_way(const std::string& directory) {
+    const auto names = list_records(directory);
+    return names && std::any_of(names->begin(), names->end(), [&](const std::string& name) {
+               const auto record = map_record(directory + "/" + name);
+               return record && in_use(record->header());
+           });
+}
 
 Result<std::vector<Recovered>> recover(FreezeKernel& kernel, DmKernel& dm, RcuSwitch& rcu, const std::string& directory,
                                        const std::string& mountinfo) {
     std::vector<Recovered> all;
-    auto names = list_directory_at(AT_FDCWD, directory);
-    if (!names && names.error().error_number == ENOENT) return all;
-    if (!names) return pass(names);
+    const auto names = list_records(directory);
+    if (!names) return tl::unexpected<Error>(names.error());
     constexpr std::string_view suffix = kRecordSuffix;
     for (const auto& name : *names) {
-        if (!name.ends_with(suffix)) continue;
         const auto path = directory + "/" + name;
         Recovered entry{.set = name.substr(0, name.size() - suffix.size()), .report = {}};
         // One that is of no use must not keep the others from being recovered.
-        auto record = open_at(AT_FDCWD, path, O_RDWR | O_NOFOLLOW | O_NONBLOCK).and_then(&Record::map);
+        auto record = map_record(path);
         if (!record) {
             entry.report.failed.push_back(path + ": " + record.error().message());
         } else {

@@ -28,4 +28,8 @@ Result<std::vector<Recovered>> recover(FreezeKernel& kernel, DmKernel& dm, RcuSw
                                        const std::string& directory = kRecordDirectory,
                                        const std::string& mountinfo = "/proc/self/mountinfo");
 
+/// Whether a record in `directory` belongs to a daemon or freezer that is alive. At the start of a daemon that is the freezer of
+/// the one before, which thaws and unprimes by itself in milliseconds: LVM must not run until it is done.
+bool window_under_way(const std::string& directory = kRecordDirectory);
+
 } // namespace quiesced

@@ -241,6 +241,7 @@ protected:
         ASSERT_TRUE(wait_until([&] { return is_stopped(child); }));
         ::kill(freezer, SIGKILL);
         EXPECT_THAT(recover(), IsEmpty()) << "its daemon is alive, and will see to it";
+        EXPECT_TRUE(window_under_way(directory_));
         ::kill(child, SIGKILL);
         ::waitpid(child, nullptr, 0);
         ASSERT_TRUE(wait_until([&] { return ::kill(freezer, 0) != 0 || !process_alive(identity_of_record()); }));
@@ -277,6 +278,7 @@ TEST_F(RecoverTest, TheRecordIsEnoughWhenBothAreLost) {
     EXPECT_THAT(world_->held(), IsEmpty());
     EXPECT_EQ(world_->rcu_expedited(), 0);
     EXPECT_FALSE(record_there());
+    EXPECT_FALSE(window_under_way(directory_));
     EXPECT_THAT(recover(), IsEmpty());
     EXPECT_EQ(calls(SimCall::thaw, "a"), 1U);
 }
