@@ -3,33 +3,16 @@
 
 #include <algorithm>
 #include <atomic>
-#include <thread>
+#include <utility>
 
 #include "sequence/set_report.h"
+#include "sequence/side_by_side.h"
 
 namespace quiesced {
 namespace {
 
 /// What is left of the deadline for thawing when a plugin uses its time to the end.
 constexpr std::chrono::milliseconds kThawReserve{200};
-
-/// Runs `work(0..count-1)` side by side and returns the error that came first: the others may only follow from it.
-template <typename Work>
-Result<void> side_by_side(std::size_t count, const Work& work) {
-    std::mutex mutex;
-    Result<void> first;
-    const auto run = [&](std::size_t i) {
-        auto result = work(i);
-        const std::lock_guard lock(mutex);
-        if (!result && first) first = std::move(result);
-    };
-    {
-        std::vector<std::jthread> threads;
-        for (std::size_t i = 1; i < count; ++i) threads.emplace_back(run, i);
-        if (count > 0) run(0);
-    }
-    return first;
-}
 
 } // namespace
 
@@ -40,7 +23,7 @@ SnapshotSet::SnapshotSet(SetId id, SetPlan plan, SetOptions options, SetEnvironm
     for (std::size_t i = 0; i < plan_.members.size(); ++i) {
         const auto& provider = plan_.members[i].provider;
         auto part = std::find_if(parts_.begin(), parts_.end(), [&](const Part& entry) { return entry.provider == provider; });
-        if (part == parts_.end()) part = parts_.insert(parts_.end(), Part{.provider = provider, .members = {}, .session = nullptr});
+        if (part == parts_.end()) part = parts_.insert(parts_.end(), Part{.provider = provider, .members = {}, .session = nullptr, .commit = {}});
         part->members.push_back(i);
     }
 }
@@ -205,15 +188,20 @@ Result<void> SnapshotSet::snapshot() {
     set_state(State::snapshotting);
     const auto client = freezer();
     const Monotonic::time_point deadline{std::chrono::nanoseconds(client->record().header().deadline.load()) - kThawReserve};
+    std::vector<Part*> plugins;
+    for (auto& part : parts_)
+        if (!part.session->chains_only()) plugins.push_back(&part);
     // Both kinds at once: the chains by the freezer, the LUNs by their plugins.
     const auto cut = [&](std::size_t i) -> Result<void> {
         if (i == 0) return client->fire();
-        auto& part = parts_[i - 1];
-        if (part.session->chains_only()) return {};
-        return timeline_.measure("commit " + part.provider->name(), [&] { return part.session->commit(deadline); });
+        auto& part = *plugins[i - 1];
+        const auto start = Monotonic::now();
+        auto result = part.session->commit(deadline);
+        part.commit = Timeline::Span{.what = "commit " + part.provider->name(), .start = start, .end = Monotonic::now()};
+        return result;
     };
     std::atomic<bool> failed{false};
-    auto done = side_by_side(parts_.size() + 1, [&](std::size_t i) -> Result<void> {
+    auto done = side_by_side(plugins.size() + 1, [&](std::size_t i) -> Result<void> {
         auto result = cut(i);
         if (result) return result;
         // One failure decides: writers need not wait for the others to end. What they then say follows from it.
@@ -226,6 +214,15 @@ Result<void> SnapshotSet::snapshot() {
     return {};
 }
 
+/// Puts the plugins' commits into the timeline, after the window; returns them.
+std::vector<Timeline::Span> SnapshotSet::note_commits() {
+    std::vector<Timeline::Span> commits;
+    for (auto& part : parts_)
+        if (const auto commit = std::exchange(part.commit, std::nullopt)) commits.push_back(*commit);
+    for (const auto& span : commits) timeline_.add(span.what, span.start, span.end);
+    return commits;
+}
+
 Result<void> SnapshotSet::thaw() {
     if (const auto now = state(); now == State::thawed || now == State::complete) return {};
     if (auto good = expect(State::snapshotted, "Thaw"); !good) return good;
@@ -236,10 +233,9 @@ Result<void> SnapshotSet::thaw() {
     std::string reason;
     {
         const std::lock_guard lock(mutex_);
+        const auto commits = note_commits();
         report_window(manifest_, client->record(), timeline_);
-        std::vector<Timeline::Span> commits;
-        for (const auto& span : timeline_.spans())
-            if (span.what.starts_with("commit ")) commits.push_back(span);
+        window_start_ = Monotonic::time_point(std::chrono::nanoseconds(client->record().header().window_started.load()));
         reason = judge_window(manifest_, client->record(), commits);
         manifest_.stuck = client->stuck();
         // Every hook script stands for all volumes: they were quiesced as a whole or not at all.
@@ -287,11 +283,7 @@ Result<void> SnapshotSet::finish() {
     Manifest kept;
     {
         const std::lock_guard lock(mutex_);
-        if (manifest_.window_ms && !manifest_.timeline.empty()) {
-            // The window's start in the same clock, from any span that was relative to it.
-            const auto zero = window_start_;
-            manifest_.timeline.push_back({.what = "finish", .start_ms = to_ms(start - zero), .length_ms = to_ms(Monotonic::now() - start)});
-        }
+        manifest_.timeline.push_back({.what = "finish", .start_ms = to_ms(start - window_start_), .length_ms = to_ms(Monotonic::now() - start)});
         manifest_.state = state_name(State::complete);
         kept = manifest_;
     }
@@ -344,6 +336,7 @@ Result<void> SnapshotSet::unwind(const Error& cause) {
         if (client) {
             if (auto thawed = client->thaw(); !thawed) failed.push_back("thawing: " + thawed.error().message());
             const std::lock_guard lock(mutex_);
+            note_commits();
             report_window(manifest_, client->record(), timeline_);
             manifest_.stuck = client->stuck();
             freezer_.reset();
@@ -430,8 +423,6 @@ void SnapshotSet::set_state(State state) {
         const std::lock_guard lock(mutex_);
         state_ = state;
         manifest_.state = state_name(state);
-        if (state == State::thawed && freezer_)
-            window_start_ = Monotonic::time_point(std::chrono::nanoseconds(freezer_->record().header().window_started.load()));
         if (announcements_held_) {
             held_states_.push_back(state);
             return;

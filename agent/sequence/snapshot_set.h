@@ -80,6 +80,7 @@ private:
         std::shared_ptr<Provider> provider;
         std::vector<std::size_t> members;
         std::unique_ptr<ProviderSession> session;
+        std::optional<Timeline::Span> commit; ///< when a plugin cut
     };
 
     Result<void> run(Step step);
@@ -95,6 +96,7 @@ private:
     Result<void> remove();
     Result<void> expect(State state, const char* step) const;
     Result<void> fail_step(Result<void> result);
+    std::vector<Timeline::Span> note_commits();
     Result<void> freeze_writers();
     Result<void> thaw_writers(bool aborted);
     void on_loss(const WindowLoss& loss);
@@ -120,7 +122,7 @@ private:
     Manifest manifest_;
     std::shared_ptr<FreezerClient> freezer_;
     std::optional<Error> abort_cause_; ///< asked for while a step runs
-    Monotonic::time_point window_start_{};
+    Monotonic::time_point window_start_{}; ///< zero of the manifest's timeline; set by thaw()
     bool announcements_held_ = false;
     std::vector<State> held_states_; ///< not yet announced
 
