@@ -88,6 +88,10 @@ void ManagerObject::CreateSet(sdbus::Result<sdbus::ObjectPath>&& result, std::ve
     });
 }
 
+void ManagerObject::Plan(sdbus::Result<Dict>&& result, std::vector<std::string> /*volumes*/, Dict /*options*/) {
+    Reply<Dict>(std::move(result)).error(Error{.kind = ErrorKind::unsupported, .error_number = 0, .context = "no plan yet", .advice = {}, .undone = {}});
+}
+
 std::vector<sdbus::ObjectPath> ManagerObject::ListSets(const Dict& options) {
     if (const auto known = Options(options).only({}); !known) throw to_bus_error(known.error());
     std::vector<sdbus::ObjectPath> paths;
