@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <climits>
 #include <set>
@@ -73,6 +74,43 @@ void add_backing(BlockNode& node, int directory, const LoopProbe& probe) {
     node.backing = LoopBacking{.path = *path, .file_system = status ? status->file_system : DeviceNumber{}};
 }
 
+/// The part of a device-mapper UUID that tells who made the device, in small letters. kpartx writes "part1-mpath-...".
+std::string dm_owner(const std::string& uuid) {
+    if (uuid.empty()) return "dm";
+    auto owner = uuid.substr(0, uuid.find('-'));
+    std::transform(owner.begin(), owner.end(), owner.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return owner.starts_with("part") ? "part" : owner;
+}
+
+/// What SCSI calls the kind of a device ("peripheral device type"); only those that have block devices.
+std::string scsi_type(const std::string& number) {
+    if (number == "4") return "worm";
+    if (number == "5") return "rom";
+    if (number == "7") return "mo-disk";
+    if (number == "14") return "rbc";
+    return "disk";
+}
+
+/// The words are those of lsblk, which people know.
+std::string type_of(const BlockNode& node, int directory) {
+    switch (node.kind) {
+    case BlockNode::Kind::partition:
+        return "part";
+    case BlockNode::Kind::device_mapper:
+        return dm_owner(node.dm_uuid);
+    case BlockNode::Kind::md: {
+        auto level = attribute(directory, "md/level");
+        return level.empty() ? "md" : level;
+    }
+    case BlockNode::Kind::loop:
+        return "loop";
+    case BlockNode::Kind::disk:
+        return scsi_type(attribute(directory, "device/type"));
+    }
+    return "disk";
+}
+
 std::optional<BlockNode> read_node(int all, const std::string& number_text, const LoopProbe& probe) {
     const auto number = DeviceNumber::parse(number_text);
     if (!number) return std::nullopt;
@@ -101,6 +139,7 @@ std::optional<BlockNode> read_node(int all, const std::string& number_text, cons
         node.kind = BlockNode::Kind::loop;
         add_backing(node, fd, probe);
     }
+    node.type = type_of(node, fd);
     return node;
 }
 
@@ -153,10 +192,19 @@ std::string BlockNode::path() const {
     return text;
 }
 
-bool BlockNode::lvm_internal() const {
-    // "LVM-", 32 characters of the group and 32 of the volume; only LVM's own layers have a suffix after these.
+std::string BlockNode::lvm_layer() const {
+    // "LVM-", 32 characters of the group and 32 of the volume; most of LVM's own layers have a suffix after these.
     constexpr std::size_t plain = 4 + 32 + 32;
-    return dm_uuid.starts_with("LVM-") && dm_uuid.size() > plain;
+    if (!dm_uuid.starts_with("LVM-")) return {};
+    if (dm_uuid.size() > plain) return dm_uuid.substr(std::min(plain + 1, dm_uuid.size()));
+    // The parts of mirrors and raid sets have a suffix in the name only; LVM permits it to nobody else.
+    for (const auto* part : {"_rimage_", "_rmeta_", "_mimage_"})
+        if (const auto place = dm_name.rfind(part); place != std::string::npos) {
+            const auto index = std::string_view(dm_name).substr(place + std::string_view(part).size());
+            if (index.empty() || index.find_first_not_of("0123456789") != std::string_view::npos) continue;
+            return std::string(part + 1, std::string_view(part).size() - 2);
+        }
+    return dm_name.ends_with("_mlog") ? "mlog" : "";
 }
 
 Result<BlockGraph> BlockGraph::read(const std::string& sysfs, const LoopProbe& probe) {

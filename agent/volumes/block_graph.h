@@ -27,6 +27,7 @@ struct BlockNode {
     DeviceNumber number;
     std::string name; ///< the kernel's: "dm-3"
     Kind kind = Kind::disk;
+    std::string type; ///< as lsblk names it: "disk", "part", "lvm", "crypt", "mpath", "dm", "raid1", "loop", "rom"
     Bytes size;
     bool read_only = false;
     std::vector<DeviceNumber> lower;        ///< slaves, the partition's disk, or the block device behind a loop device
@@ -34,8 +35,11 @@ struct BlockNode {
     std::string dm_uuid;                    ///< device_mapper only: "LVM-..." for logical volumes
     std::optional<LoopBacking> backing;     ///< loop only, when a file backs it: then `lower` is empty
     [[nodiscard]] std::string path() const; ///< "/dev/mapper/NAME" or "/dev/NAME"
-    /// LVM's own layers (thin pools, "-real", "-cow" and the like): devices that nobody but LVM may write to.
-    [[nodiscard]] bool lvm_internal() const;
+    /// Which of LVM's own layers it is: "tpool", "tdata", "real", "cow", "cdata", "vpool", "rimage"...; empty for a
+    /// logical volume that people see, and for what is not LVM's.
+    [[nodiscard]] std::string lvm_layer() const;
+    /// LVM's own layers: devices that nobody but LVM may write to.
+    [[nodiscard]] bool lvm_internal() const { return !lvm_layer().empty(); }
 };
 
 /// All block devices of the guest.

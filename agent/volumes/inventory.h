@@ -19,9 +19,19 @@ struct SystemPaths {
     std::string sysfs = "/sys";
     std::string dev = "/dev";
     std::string udev_data = "/run/udev/data";
+    std::string proc = "/proc"; ///< the processes' mount namespaces, and the swap areas
+};
+
+/// An active swap area, as in /proc/swaps.
+struct SwapArea {
+    std::string path;    ///< unescaped: a file, or a device node
+    bool is_file = false;
+    DeviceNumber place;  ///< a file's volume (its superblock), or the block device; 0:0 where it is not found
+    Bytes size;
 };
 
 /// What this guest has: volumes, the devices below them, the disks at the bottom. A value: read once, then only asked.
+/// Volumes are superblocks and raw block devices, those of other mount namespaces among them (if they lie on a block device).
 /// Never opens a path on a network, autofs or FUSE mount.
 class Inventory {
 public:
@@ -37,6 +47,8 @@ public:
     [[nodiscard]] const BlockGraph& graph() const { return graph_; }
     /// Leaf devices, file-backed loop devices among them.
     [[nodiscard]] const std::map<DeviceNumber, Disk>& disks() const { return disks_; }
+    /// Swap partitions and swap files in use.
+    [[nodiscard]] const std::vector<SwapArea>& swaps() const { return swaps_; }
     /// What could not be understood while reading, a sentence each: for the log.
     [[nodiscard]] const std::vector<std::string>& problems() const { return problems_; }
 
@@ -59,6 +71,7 @@ private:
     std::vector<Volume> volumes_;
     BlockGraph graph_;
     std::map<DeviceNumber, Disk> disks_;
+    std::vector<SwapArea> swaps_;
     std::vector<std::string> problems_;
 };
 

@@ -121,7 +121,11 @@ public:
         };
     }
     [[nodiscard]] SystemPaths paths() const {
-        return {.mountinfo = path("mountinfo"), .sysfs = sysfs(), .dev = path("dev"), .udev_data = path("udev")};
+        return {.mountinfo = path("mountinfo"),
+                .sysfs = sysfs(),
+                .dev = path("dev"),
+                .udev_data = path("udev"),
+                .proc = path("proc")};
     }
     [[nodiscard]] Inventory inventory() const { return Inventory::read(paths(), probe()).value(); }
 
