@@ -76,7 +76,7 @@ void wait_for_freezers(const std::string& directory) {
 bool recover_windows(const std::string& directory) {
     wait_for_freezers(directory);
     auto kernel = WindowKernel::linux();
-    const auto recovered = recover(*kernel.freeze, *kernel.dm, *kernel.rcu, directory);
+    const auto recovered = recover(kernel, directory);
     if (!recovered) {
         spdlog::error("cannot look for windows that were left open: {}", recovered.error().message());
         return false;
@@ -176,6 +176,8 @@ int serve(const DaemonOptions& options, Log& log, const sigset_t& signals) {
     environment.make_writers = [hooks = options.hooks_directory] { return make_script_writers({.directory = hooks}); };
     environment.store = &store;
     environment.record_directory = options.run_directory;
+    manager_options.verdicts = std::make_shared<PlacementVerdicts>(options.run_directory);
+    if (auto known = manager_options.verdicts->load(); !known) spdlog::warn("{}", known.error().message());
     SetManager manager(manager_options, make_providers(options.plugin_directory), announcer);
     log.hold_while([&manager] { return manager.in_window(); });
     const ScopeExit release([&log] { log.hold_while({}); });

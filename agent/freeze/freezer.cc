@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -74,7 +75,7 @@ void Freezer::handle(ReceivedMessage&& received) {
         // Only while frozen: a deadline that has passed is not taken back.
         if (phase_ == Phase::freezing || phase_ == Phase::frozen || phase_ == Phase::firing) {
             record_->header().deadline = std::max<std::int64_t>(value, 1);
-            arm_timer(record_->header().deadline.load());
+            arm_deadline();
             answer(kind, 0);
         } else {
             answer(kind, ETIMEDOUT);
@@ -193,7 +194,6 @@ void Freezer::advance_flush() {
 
 void Freezer::begin_freeze(std::int64_t limit) {
     freeze_asked_ = true;
-    freeze_error_ = 0;
     phase_ = Phase::freezing;
     auto& header = record_->header();
     if (header.expedite_rcu != 0) {
@@ -202,23 +202,28 @@ void Freezer::begin_freeze(std::int64_t limit) {
         header.saved_rcu = 0;
         header.saved_rcu = rcu_.expedite();
     }
+    start_count();
     const auto now = monotonic_ns();
     header.window_started = now;
     header.deadline = now + limit;
-    arm_timer(now + limit);
-    level_ = 0;
-    if (members_->post_freeze(level_) == 0) advance_freeze();
+    level_ = -1;
+    advance_freeze();
 }
 
 void Freezer::advance_freeze() {
-    if (!members_->all_frozen(level_)) {
+    if (level_ >= 0 && !members_->all_frozen(level_)) {
         // Somebody else's freeze, a vanished mount, an error of the file system: none of the others may wait for that.
-        freeze_error_ = EIO;
         begin_thaw();
         return;
     }
-    while (level_ < members_->lowest_level())
+    while (level_ < members_->lowest_level()) {
+        const auto limit = record_->header().member_limit;
+        level_until_ = limit > 0 ? monotonic_ns() + limit : 0;
+        arm_deadline();
         if (members_->post_freeze(++level_) != 0) return;
+    }
+    level_until_ = 0;
+    arm_deadline();
     phase_ = Phase::frozen;
     if (std::exchange(freeze_asked_, false)) answer(Kind::freeze, 0);
 }
@@ -230,7 +235,9 @@ void Freezer::begin_thaw() {
         return;
     }
     // A chain that is firing ends by itself with the resume of its origin; a FITHAW above it waits just for that.
-    members_->want_thaw();
+    record_->header().thaw_began = monotonic_ns();
+    // Whether somebody else's freeze outlasted the cuts matters only where there may be cuts.
+    members_->want_thaw(phase_ == Phase::frozen || phase_ == Phase::firing);
     phase_ = Phase::thawing;
     level_ = members_->lowest_level() + 1;
     advance_thaw();
@@ -265,6 +272,18 @@ void Freezer::time_out() {
         finish_thaw();
         return;
     case Phase::freezing:
+        if (monotonic_ns() < record_->header().deadline.load()) {
+            const auto late = members_->first_freezing();
+            if (level_until_ == 0 || monotonic_ns() < level_until_ || late < 0) {
+                level_until_ = late < 0 ? 0 : level_until_; // the last of them is back, and about to be noticed
+                arm_deadline();
+                return;
+            }
+            record_->header().late_member = late + 1;
+            begin_thaw();
+            return;
+        }
+        [[fallthrough]];
     case Phase::frozen:
     case Phase::firing:
         record_->header().deadline_passed = 1;
@@ -277,10 +296,14 @@ void Freezer::time_out() {
 
 void Freezer::finish_thaw() {
     auto& header = record_->header();
-    if (header.window_started.load() != 0) header.window_ended = monotonic_ns();
+    if (header.window_started.load() != 0) {
+        header.window_ended = monotonic_ns();
+        end_count();
+    }
     // Also when a FIFREEZE is still in flight: the switch is the whole machine's, and it may be in flight for ever.
     if (const auto saved = header.saved_rcu.load(); saved >= 0 && rcu_.restore(saved) == 0) header.saved_rcu = -1;
     arm_timer(0);
+    header.thaw_done = monotonic_ns();
     phase_ = Phase::unpriming;
     if (chains_->busy()) return; // a fire that was overtaken; its end comes back to finish_unprime()
     finish_unprime();
@@ -301,6 +324,27 @@ void Freezer::finish_unprime() {
     if (std::exchange(freeze_asked_, false)) answer(Kind::freeze, result);
     if (std::exchange(fire_asked_, false)) answer(Kind::fire, result);
     if (std::exchange(thaw_asked_, false)) answer(Kind::thaw, clean() ? 0 : EIO);
+}
+
+void Freezer::arm_deadline() noexcept {
+    const auto deadline = record_->header().deadline.load();
+    arm_timer(level_until_ != 0 ? std::min(deadline, level_until_) : deadline);
+}
+
+void Freezer::start_count() noexcept {
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    minor_before_ = usage.ru_minflt;
+    major_before_ = usage.ru_majflt;
+}
+
+void Freezer::end_count() noexcept {
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    auto& header = record_->header();
+    header.minor_faults = usage.ru_minflt - minor_before_;
+    header.major_faults = usage.ru_majflt - major_before_;
+    header.peak_rss = std::int64_t{usage.ru_maxrss} * 1024; // getrusage(2) counts it in KiB
 }
 
 void Freezer::arm_timer(std::int64_t when) noexcept {

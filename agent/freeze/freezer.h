@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -32,6 +33,11 @@ public:
                                               ///< and for the FITHAWs of one level before the next one is begun
         std::int64_t thaw_patience_ns = 5'000'000'000; ///< how long it waits for the last FITHAW before it answers
     };
+    /// The longest that a thaw takes from its begin to its answer, with the usual options.
+    static std::chrono::nanoseconds longest_thaw(std::int32_t levels) {
+        const Options usual;
+        return std::chrono::nanoseconds(levels * usual.linger_ns + usual.thaw_patience_ns);
+    }
     Freezer(UniqueFd socket, FreezeKernel& kernel, DmKernel& dm, RcuSwitch& rcu, Options options);
 
     /// Serves until quit or the socket's end, and until no FIFREEZE is in flight. Returns the exit status: 0 when nothing is left
@@ -54,6 +60,9 @@ private:
     void touch_stack() noexcept;
     void finish_thaw();
     void finish_unprime();
+    void arm_deadline() noexcept;
+    void start_count() noexcept;
+    void end_count() noexcept;
     void arm_timer(std::int64_t when) noexcept; ///< Monotonic, ns; 0 disarms
     void time_out();
     void lose_daemon();
@@ -73,6 +82,8 @@ private:
     std::unique_ptr<ChainWorkers> chains_;
     Phase phase_ = Phase::idle;
     std::int32_t level_ = 0;
+    std::int64_t level_until_ = 0; ///< when the FIFREEZEs of level_ have to be back; 0: no such limit
+    long minor_before_ = 0, major_before_ = 0; ///< page faults before the window
     int flush_passes_ = 0;
     std::int64_t flush_until_ = 0;
     bool thaw_asked_ = false;      ///< the daemon waits for an answer to thaw
@@ -82,7 +93,6 @@ private:
     bool flush_asked_ = false;
     bool unprime_tried_ = false;
     bool quit_ = false;
-    std::int32_t freeze_error_ = 0;
 };
 
 } // namespace quiesced

@@ -6,9 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/scope_exit.h"
+#include "freeze/explain.h"
+#include "freeze/freezer.h"
 #include "freeze/linux_kernel.h"
 #include "freeze/process_identity.h"
 #include "freeze/recovery.h"
@@ -25,6 +26,8 @@ constexpr std::chrono::seconds kPrimeLimit{60};
 constexpr std::chrono::seconds kSpare{5};
 /// How often the reader looks whether a silent freezer still lives.
 constexpr std::chrono::milliseconds kLook{200};
+/// How often the end of a client looks whether what is left is stuck.
+constexpr std::chrono::milliseconds kSlice{20};
 
 } // namespace
 
@@ -34,10 +37,11 @@ WindowKernel WindowKernel::linux() {
             .rcu = std::make_unique<LinuxRcuSwitch>()};
 }
 
-FreezerClient::FreezerClient(Record record, std::string path, UniqueFd socket, std::vector<UniqueFd> fds,
+FreezerClient::FreezerClient(Options options, Record record, std::string path, UniqueFd socket, std::vector<UniqueFd> fds,
                              std::unique_ptr<FreezerLauncher> launcher, WindowKernel kernel,
                              std::function<void(const WindowLoss&)> on_loss)
-    : record_(std::move(record)), path_(std::move(path)), socket_(std::move(socket)), fds_(std::move(fds)),
+    : options_(std::move(options)), record_(std::make_shared<const Record>(std::move(record))), path_(std::move(path)),
+      socket_(std::move(socket)), fds_(std::make_shared<const std::vector<UniqueFd>>(std::move(fds))),
       launcher_(std::move(launcher)), kernel_(std::move(kernel)), on_loss_(std::move(on_loss)) {}
 
 Result<std::unique_ptr<FreezerClient>> FreezerClient::start(FreezePlan plan, std::unique_ptr<FreezerLauncher> launcher,
@@ -61,7 +65,7 @@ Result<std::unique_ptr<FreezerClient>> FreezerClient::start(FreezePlan plan, std
     std::vector<UniqueFd> fds;
     for (auto& member : plan.members) fds.push_back(std::move(member.fd));
     auto client = std::unique_ptr<FreezerClient>(new FreezerClient( // house-allow(new): private constructor, owned at once
-        std::move(*record), path, std::move(ours), std::move(fds), std::move(launcher), std::move(kernel), std::move(on_loss)));
+        options, std::move(*record), path, std::move(ours), std::move(fds), std::move(launcher), std::move(kernel), std::move(on_loss)));
     remove.dismiss();
     client->reader_ = std::thread([raw = client.get()] { raw->read_answers(); });
     if (auto attached = client->attach(options.ready_limit); !attached) return pass(attached);
@@ -69,8 +73,8 @@ Result<std::unique_ptr<FreezerClient>> FreezerClient::start(FreezePlan plan, std
 }
 
 Result<void> FreezerClient::attach(std::chrono::milliseconds limit) {
-    std::vector<int> all{record_.fd()};
-    for (const auto& fd : fds_) all.push_back(fd.get());
+    std::vector<int> all{record_->fd()};
+    for (const auto& fd : *fds_) all.push_back(fd.get());
     for (std::size_t first = 0; first < all.size(); first += kDescriptorsPerMessage) {
         const auto last = std::min(all.size(), first + kDescriptorsPerMessage);
         const std::vector<int> part(all.begin() + static_cast<std::ptrdiff_t>(first), all.begin() + static_cast<std::ptrdiff_t>(last));
@@ -83,20 +87,55 @@ FreezerClient::~FreezerClient() {
     {
         const std::lock_guard lock(mutex_);
         ending_ = true;
+        thaw_asked_ = std::min(thaw_asked_, Monotonic::now());
     }
     static_cast<void>(send_message(socket_.get(), {.kind = Kind::quit, .result = 0, .value = 0}));
     // The freezer thaws on quit; its end closes the socket, which ends the reader. One that is stuck in the kernel stays:
     // it thaws when its FIFREEZE returns, and its record stays with it.
-    const bool gone = launcher_->reap(kThawLimit);
+    const auto until = Monotonic::now() + kThawLimit;
+    bool gone = launcher_->reap(kSlice);
+    const auto rescued = [this] {
+        const std::lock_guard lock(mutex_);
+        return rescued_;
+    };
+    const auto only_stuck = [&] { return (record_->header().thaw_done.load() != 0 || rescued()) && !stuck().empty(); };
+    while (!gone && Monotonic::now() < until && !only_stuck()) gone = launcher_->reap(kSlice);
     {
         // A freezer that is alive is the one to thaw what it has in flight; a second FITHAW would only wait with it.
         const std::lock_guard lock(mutex_);
-        abandoned_ = !gone;
+        abandoned_ = true;
+        clean_ = clean_ && gone;
     }
     ::shutdown(socket_.get(), SHUT_RDWR);
     if (reader_.joinable()) reader_.join();
-    if (gone && clean_) ::unlink(path_.c_str());
-    else record_.header().daemon_pid = 0; // from now on it is recover()'s
+    // From now on it is recover()'s. While FITHAWs of ours are in flight they are this process's: nobody needs a second one.
+    if (clean_) ::unlink(path_.c_str());
+    else if (!rescued() || stuck().empty()) record_->header().daemon_pid = 0;
+}
+
+void FreezerClient::let_go(std::function<void()> on_end) {
+    bool over = false;
+    {
+        const std::lock_guard lock(mutex_);
+        ending_ = true;
+        over = ended_;
+        if (!over) on_end_ = std::move(on_end);
+    }
+    if (over) {
+        on_end();
+        return;
+    }
+    static_cast<void>(send_message(socket_.get(), {.kind = Kind::quit, .result = 0, .value = 0}));
+}
+
+void FreezerClient::finish_end() {
+    std::function<void()> on_end;
+    {
+        const std::lock_guard lock(mutex_);
+        ended_ = true;
+        on_end.swap(on_end_);
+    }
+    if (on_end) on_end();
 }
 
 Result<void> FreezerClient::call(Kind kind, std::int64_t value, Monotonic::time_point until) {
@@ -105,7 +144,7 @@ Result<void> FreezerClient::call(Kind kind, std::int64_t value, Monotonic::time_
     answers_.at(index).reset();
     if (lost_) {
         answered_.wait_for(lock, kThawLimit, [this] { return rescued_; });
-        return tl::unexpected<Error>(explain(kind, EPIPE));
+        return tl::unexpected<Error>(explain_window(*record_, kind, EPIPE));
     }
     if (auto sent = send_message(socket_.get(), {.kind = kind, .result = 0, .value = value}); !sent && sent.error().kind != ErrorKind::lost)
         return sent;
@@ -115,31 +154,56 @@ Result<void> FreezerClient::call(Kind kind, std::int64_t value, Monotonic::time_
         return fail(ErrorKind::deadline, "the freezer did not answer in time", "Look for a disk that does not answer: dmesg, dmsetup info");
     const auto result = answers_.at(index).value_or(EPIPE);
     if (result == 0) return {};
-    return tl::unexpected<Error>(explain(kind, result));
+    return tl::unexpected<Error>(explain_window(*record_, kind, result));
 }
 
 void FreezerClient::read_answers() {
     for (;;) {
-        auto received = receive_message(socket_.get(), Monotonic::now() + kLook);
-        if (!received && received.error().kind == ErrorKind::deadline && !freezer_died()) continue;
+        const auto due = answer_due();
+        auto received = receive_message(socket_.get(), std::min(Monotonic::now() + kLook, due));
+        if (!received && received.error().kind == ErrorKind::deadline && !freezer_died()) {
+            // It is stopped, or starved, while writers wait: what it holds is released in its place. SIGKILL ends a stopped one, too.
+            if (Monotonic::now() >= due && Monotonic::now() >= answer_due() && !std::exchange(killed_, true)) launcher_->kill();
+            continue;
+        }
         if (!received) break;
         const auto& message = received->message;
         if (message.kind == Kind::deadline) {
-            tell({.kind = ErrorKind::deadline, .report = {}});
+            tell({.kind = ErrorKind::deadline, .killed = false, .report = {}});
             continue;
         }
         const auto index = static_cast<std::size_t>(message.kind);
         const std::lock_guard lock(mutex_);
         if (index < answers_.size()) answers_.at(index) = message.result;
+        if (message.kind == Kind::thaw) thaw_asked_ = Monotonic::time_point::max();
         answered_.notify_all();
     }
     lose_freezer();
+    finish_end();
+}
+
+/// When the freezer must have shown a sign of the thaw that is due; max() while none is.
+Monotonic::time_point FreezerClient::answer_due() const {
+    constexpr auto never = Monotonic::time_point::max();
+    if (killed_) return never;
+    const auto& header = record_->header();
+    const std::lock_guard lock(mutex_);
+    if (header.thaw_done.load() != 0) return never;
+    if (const auto began = header.thaw_began.load(); began != 0) {
+        std::int32_t levels = 1;
+        for (const auto& slot : record_->members()) levels = std::max(levels, slot.level + 1);
+        return Monotonic::time_point(std::chrono::nanoseconds(began)) + Freezer::longest_thaw(levels) + options_.patience;
+    }
+    const auto deadline = header.deadline.load();
+    const auto until = deadline != 0 ? Monotonic::time_point(std::chrono::nanoseconds(deadline)) : freeze_until_;
+    const auto due = std::min(until, thaw_asked_);
+    return due == never ? never : due + options_.patience;
 }
 
 bool FreezerClient::freezer_died() const {
     // Killed while a thread of it waits in FIFREEZE: the kernel keeps its end of the socket open until that returns, which
     // may be never, and what else it froze has nobody but us.
-    const auto& header = record_.header();
+    const auto& header = record_->header();
     const ProcessIdentity freezer{.pid = header.freezer_pid.load(), .start = header.freezer_start.load()};
     return freezer.pid != 0 && !process_alive(freezer);
 }
@@ -152,10 +216,10 @@ void FreezerClient::lose_freezer() {
     {
         const std::lock_guard lock(mutex_);
         lost_ = true;
-        if (abandoned_) return;
+        if (abandoned_ && !launcher_->reap(std::chrono::milliseconds(0))) return;
     }
     // Also after an orderly end: then the record shows that there is nothing to do.
-    auto report = rescue(record_, fds_, *kernel_.freeze, *kernel_.dm, *kernel_.rcu);
+    auto report = rescue(record_, fds_, kernel_, options_.rescue_patience);
     bool unexpected = false;
     {
         const std::lock_guard lock(mutex_);
@@ -164,7 +228,22 @@ void FreezerClient::lose_freezer() {
         unexpected = !ending_;
         answered_.notify_all();
     }
-    if (unexpected) tell({.kind = ErrorKind::lost, .report = std::move(report)});
+    if (unexpected) tell({.kind = ErrorKind::lost, .killed = killed_, .report = report});
+    await_stuck(report);
+}
+
+void FreezerClient::await_stuck(const RescueReport& report) {
+    if (report.stuck.empty()) return;
+    const auto abandoned = [this] {
+        const std::lock_guard lock(mutex_);
+        return abandoned_;
+    };
+    while (!report.pending->wait(kLook))
+        if (abandoned()) return;
+    // All have come back; what else failed is seen by asking once more.
+    const auto rest = rescue(record_, fds_, kernel_, options_.rescue_patience);
+    const std::lock_guard lock(mutex_);
+    clean_ = rest.failed.empty();
 }
 
 Result<void> FreezerClient::flush(std::chrono::nanoseconds bound) {
@@ -172,11 +251,19 @@ Result<void> FreezerClient::flush(std::chrono::nanoseconds bound) {
 }
 Result<void> FreezerClient::prime() { return call(Kind::prime, 0, Monotonic::now() + kPrimeLimit); }
 Result<void> FreezerClient::freeze(std::chrono::nanoseconds limit) {
+    {
+        const std::lock_guard lock(mutex_);
+        freeze_until_ = Monotonic::now() + limit;
+    }
     return call(Kind::freeze, limit.count(), Monotonic::now() + limit + kSpare);
 }
 Result<void> FreezerClient::fire() { return call(Kind::fire, 0, Monotonic::now() + kPrimeLimit); }
 
 Result<void> FreezerClient::thaw() {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!lost_) thaw_asked_ = std::min(thaw_asked_, Monotonic::now());
+    }
     auto result = call(Kind::thaw, 0, Monotonic::now() + kThawLimit);
     if (result) return result;
     // The freezer is gone; the rescue that answered the call in its place has thawed all it could.
@@ -191,53 +278,11 @@ Result<void> FreezerClient::extend(Monotonic::time_point deadline) {
 
 std::vector<std::string> FreezerClient::stuck() const {
     std::vector<std::string> names;
-    for (const auto& slot : record_.members()) {
+    for (const auto& slot : record_->members()) {
         const auto state = slot.state.load();
-        if (state == MemberState::freezing || state == MemberState::thawing) names.emplace_back(slot.name);
+        if (state == MemberState::freezing || state == MemberState::thawing || state == MemberState::probing) names.emplace_back(slot.name);
     }
     return names;
-}
-
-Error FreezerClient::explain(Kind kind, std::int32_t result) const {
-    const auto make = [](ErrorKind error_kind, int number, std::string context, std::string advice) {
-        return Error{.kind = error_kind, .error_number = number, .context = std::move(context), .advice = std::move(advice), .undone = {}};
-    };
-    for (const auto& slot : record_.members()) {
-        const std::string name = slot.name;
-        switch (slot.state.load()) {
-        case MemberState::foreign:
-            return make(ErrorKind::foreign_freeze, 0, name + " was already frozen by somebody else",
-                        "Find who did it (another backup agent, fsfreeze); thaw it there, or: fsfreeze -u " + name);
-        case MemberState::refused:
-            return make(ErrorKind::no_such_volume, 0, name + " is no longer the file system that the set was prepared with",
-                        "It was unmounted or replaced meanwhile; make a new set.");
-        case MemberState::failed:
-            return make(ErrorKind::kernel, slot.error_number, "cannot freeze " + name, "See the kernel's messages: dmesg");
-        case MemberState::freezing:
-            return make(ErrorKind::deadline, 0, name + " did not freeze in time; it is thawed as soon as the kernel lets go of it",
-                        "A disk below it does not answer, or a lower file system is frozen: see dmesg and dmsetup info");
-        case MemberState::thawing:
-            return make(ErrorKind::deadline, 0, "the kernel has not finished the thaw of " + name,
-                        "A disk below it does not answer: see dmesg and dmsetup info");
-        default:
-            break;
-        }
-        if (slot.state.load() == MemberState::frozen && slot.thaw_ended.load() != 0)
-            return make(ErrorKind::kernel, slot.error_number, "cannot thaw " + name, "See dmesg; then: fsfreeze -u " + name);
-    }
-    for (const auto& chain : record_.chains())
-        if (const int number = chain.error_number.load(); number != 0)
-            return make(ErrorKind::kernel, number, std::string("device-mapper refused to cut ") + chain.name, "See the kernel's messages: dmesg");
-    if (record_.header().deadline_passed.load() != 0 || result == ETIMEDOUT)
-        return make(ErrorKind::deadline, 0, "the set's deadline passed and everything was thawed",
-                    "Ask for a longer deadline, or call KeepAlive in time.");
-    if (result == EPIPE)
-        return make(ErrorKind::lost, 0, "the freezer process is gone; what it held was thawed and resumed", "See the journal for its end.");
-    if ((kind == Kind::freeze || kind == Kind::fire) && result == EIO)
-        return make(ErrorKind::wrong_state, 0, "the window was ended by a thaw before all was done", "");
-    if (kind == Kind::ready)
-        return make(ErrorKind::kernel, result, "the freezer could not get ready", "See the kernel's messages: dmesg");
-    return make(ErrorKind::internal, result, "the freezer failed", "");
 }
 
 } // namespace quiesced

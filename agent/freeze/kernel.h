@@ -43,10 +43,13 @@ class RcuSwitch {
 public:
     virtual ~RcuSwitch() = default;
     virtual Result<void> prepare() = 0;
-    /// Returns the value to put back, or -1 where nothing was changed: rcu_normal is set, or somebody (another
-    /// window) expedites already and will put the old value back himself.
+    /// Returns the value to put back, or -1 where it is not ours to change: rcu_normal is set, or somebody who is no window
+    /// expedites already. Windows that overlap share the switch.
     virtual std::int32_t expedite() noexcept = 0;
+    /// Ends what expedite() began: the last of the windows that overlap puts the value back.
     virtual int restore(std::int32_t value) noexcept = 0;
+    /// Puts the value back whatever other windows want: in place of a freezer that is gone.
+    virtual int force(std::int32_t value) noexcept { return restore(value); }
 };
 
 } // namespace quiesced

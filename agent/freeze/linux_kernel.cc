@@ -35,46 +35,4 @@ int LinuxFreezeKernel::identify(int fd, MountIdentity& identity) noexcept {
     return 0;
 }
 
-Result<void> LinuxRcuSwitch::prepare() {
-    auto expedited = open_at(AT_FDCWD, directory_ + "/rcu_expedited", O_RDWR);
-    // A kernel built with CONFIG_TINY_RCU has no such switch; the window is then as long as it is.
-    if (!expedited && expedited.error().error_number == ENOENT) return {};
-    if (!expedited) return pass(expedited);
-    auto normal = open_at(AT_FDCWD, directory_ + "/rcu_normal", O_RDONLY);
-    if (!normal) return pass(normal);
-    expedited_ = std::move(*expedited);
-    normal_ = std::move(*normal);
-    return {};
-}
-
-namespace {
-
-/// A sysfs integer, by an fd that was opened before; -1 when it cannot be read.
-std::int32_t read_number(int fd) noexcept {
-    std::array<char, 16> text{};
-    if (::pread(fd, text.data(), text.size() - 1, 0) <= 0) return -1;
-    return static_cast<std::int32_t>(std::strtol(text.data(), nullptr, 10));
-}
-
-int write_number(int fd, std::int32_t value) noexcept {
-    std::array<char, 16> text{};
-    const int length = std::snprintf(text.data(), text.size(), "%d\n", value);
-    return ::pwrite(fd, text.data(), static_cast<std::size_t>(length), 0) == length ? 0 : errno;
-}
-
-} // namespace
-
-std::int32_t LinuxRcuSwitch::expedite() noexcept {
-    if (!expedited_ || read_number(normal_.get()) != 0) return -1;
-    const auto old = read_number(expedited_.get());
-    if (old != 0) return -1;
-    return write_number(expedited_.get(), 1) == 0 ? old : -1;
-}
-
-int LinuxRcuSwitch::restore(std::int32_t value) noexcept {
-    if (value < 0) return 0;
-    if (!expedited_) return ENODEV;
-    return write_number(expedited_.get(), value);
-}
-
 } // namespace quiesced

@@ -40,12 +40,15 @@ private:
     std::vector<Request> requests_;
 };
 
+/// Windows that overlap know of each other by locks on the switch's own file in sysfs: they are gone with a process that
+/// dies, need no file of ours, and cost nothing inside the window (taken before the first FIFREEZE, let go after the last FITHAW).
 class LinuxRcuSwitch final : public RcuSwitch {
 public:
     explicit LinuxRcuSwitch(std::string directory = "/sys/kernel") : directory_(std::move(directory)) {}
     Result<void> prepare() override;
     std::int32_t expedite() noexcept override;
     int restore(std::int32_t value) noexcept override;
+    int force(std::int32_t value) noexcept override;
 
 private:
     std::string directory_;

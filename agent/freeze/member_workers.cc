@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "freeze/member_workers.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 
 namespace quiesced {
 
 MemberWorkers::MemberWorkers(const Record& record, std::vector<UniqueFd> fds, FreezeKernel& kernel, Wakeup& wakeup)
-    : kernel_(kernel), wakeup_(wakeup) {
+    : record_(record), kernel_(kernel), wakeup_(wakeup) {
     const auto slots = record.members();
     for (std::size_t i = 0; i < slots.size() && i < fds.size(); ++i) {
         auto worker = std::make_unique<Worker>();
@@ -37,6 +39,7 @@ void* MemberWorkers::run(void* worker) {
 }
 
 void MemberWorkers::work(Worker& worker) noexcept {
+    worker.slot->thread = static_cast<std::int32_t>(::gettid());
     for (;;) {
         worker.command.wait(Command::none);
         switch (worker.command.exchange(Command::none)) {
@@ -54,6 +57,10 @@ void MemberWorkers::work(Worker& worker) noexcept {
             thaw(worker);
             done(thaw_left_);
             break;
+        case Command::probe:
+            probe(worker);
+            done(thaw_left_);
+            break;
         case Command::quit:
             return;
         }
@@ -63,7 +70,9 @@ void MemberWorkers::work(Worker& worker) noexcept {
 void MemberWorkers::flush(Worker& worker) noexcept {
     const auto start = monotonic_ns();
     worker.slot->error_number = kernel_.sync(worker.fd.get());
-    worker.slot->flush_ns = monotonic_ns() - start;
+    const auto length = monotonic_ns() - start;
+    worker.slot->flush_ns = length;
+    worker.slot->flush_total_ns += length;
 }
 
 void MemberWorkers::freeze(Worker& worker) noexcept {
@@ -88,6 +97,7 @@ void MemberWorkers::freeze(Worker& worker) noexcept {
     slot.freeze_ended = monotonic_ns();
     slot.error_number = error;
     if (error != 0) {
+        if (error == EBUSY) slot.foreign = 1;
         slot.state = error == EBUSY ? MemberState::foreign : MemberState::failed;
         return;
     }
@@ -106,6 +116,28 @@ void MemberWorkers::thaw(Worker& worker) noexcept {
     // EINVAL: somebody else has thawed it. It is not frozen, which is what was wanted; the error stays in the record.
     // After any other error the kernel has left it frozen (thaw_super), and whoever finds the record tries again.
     slot.state = error == 0 || error == EINVAL ? MemberState::thawed : MemberState::frozen;
+}
+
+void MemberWorkers::probe(Worker& worker) noexcept {
+    auto& slot = *worker.slot;
+    auto expected = MemberState::foreign;
+    // Told apart from `freezing` in the record: a rescuer must not take the freeze of somebody else away.
+    if (!slot.state.compare_exchange_strong(expected, MemberState::probing)) return;
+    const auto asked = monotonic_ns();
+    const int error = kernel_.freeze(worker.fd.get());
+    if (error == 0) {
+        slot.state = MemberState::frozen;
+        thaw(worker);
+        return;
+    }
+    if (error == EBUSY) slot.foreign_until = asked;
+    else slot.error_number = error;
+    slot.state = MemberState::foreign;
+}
+
+bool MemberWorkers::counts_as_frozen(const Worker& worker) const noexcept {
+    const auto state = worker.slot->state.load();
+    return state == MemberState::frozen || (state == MemberState::foreign && record_.header().accept_foreign != 0);
 }
 
 void MemberWorkers::post(Worker& worker, Command command) noexcept {
@@ -131,20 +163,25 @@ std::uint32_t MemberWorkers::post_freeze(std::int32_t level) noexcept {
     return count;
 }
 
-void MemberWorkers::want_thaw() noexcept {
+void MemberWorkers::want_thaw(bool probe) noexcept {
+    probe_ = probe;
     for (auto& worker : workers_) worker->slot->thaw_wanted = 1;
 }
 
 std::uint32_t MemberWorkers::post_thaw(std::int32_t level) noexcept {
     std::uint32_t count = 0;
     for (auto& worker : workers_) {
-        worker->thaw_posted = worker->slot->level == level && worker->slot->state.load() == MemberState::frozen;
-        count += worker->thaw_posted ? 1 : 0;
+        const auto state = worker->slot->state.load();
+        worker->thaw_command = worker->slot->level != level                    ? Command::none
+                               : state == MemberState::frozen                  ? Command::thaw
+                               : state == MemberState::foreign && probe_       ? Command::probe
+                                                                               : Command::none;
+        count += worker->thaw_command != Command::none ? 1 : 0;
     }
     // Counted before the first post: a thread may be done before the next is posted.
     thaw_left_ += count;
     for (auto& worker : workers_)
-        if (worker->thaw_posted) post(*worker, Command::thaw);
+        if (worker->thaw_command != Command::none) post(*worker, worker->thaw_command);
     return count;
 }
 
@@ -152,7 +189,7 @@ std::uint32_t MemberWorkers::in_flight() const noexcept {
     return static_cast<std::uint32_t>(std::count_if(workers_.begin(), workers_.end(), [](const auto& worker) {
         const auto state = worker->slot->state.load();
         // Frozen and to be thawed: its thread is between the two calls.
-        return state == MemberState::freezing || state == MemberState::thawing ||
+        return state == MemberState::freezing || state == MemberState::thawing || state == MemberState::probing ||
                (state == MemberState::frozen && worker->slot->thaw_wanted.load() != 0 && worker->slot->thaw_ended.load() == 0);
     }));
 }
@@ -164,9 +201,15 @@ bool MemberWorkers::left_frozen() const noexcept {
 }
 
 bool MemberWorkers::all_frozen(std::int32_t level) const noexcept {
-    return std::all_of(workers_.begin(), workers_.end(), [level](const auto& worker) {
-        return worker->slot->level != level || worker->slot->state.load() == MemberState::frozen;
+    return std::all_of(workers_.begin(), workers_.end(), [this, level](const auto& worker) {
+        return worker->slot->level != level || counts_as_frozen(*worker);
     });
+}
+
+std::int32_t MemberWorkers::first_freezing() const noexcept {
+    for (std::size_t i = 0; i < workers_.size(); ++i)
+        if (workers_[i]->slot->state.load() == MemberState::freezing) return static_cast<std::int32_t>(i);
+    return -1;
 }
 
 std::int64_t MemberWorkers::longest_flush() const noexcept {

@@ -36,28 +36,33 @@ public:
     /// Starts FITHAW of the frozen members of a level. A member whose FIFREEZE is still in the kernel is told to thaw on
     /// return, and is not waited for. Returns how many were started.
     std::uint32_t post_thaw(std::int32_t level) noexcept;
-    /// From now on no further FIFREEZE is started, and one that returns is thawed at once.
-    void want_thaw() noexcept;
+    /// From now on no further FIFREEZE is started, and one that returns is thawed at once. `probe`: post_thaw() also finds out
+    /// whether foreign members are still frozen by somebody else. There is no query for that; what tells is a second FIFREEZE:
+    /// EBUSY says yes. When it succeeds they are not, and it is thawed at once.
+    void want_thaw(bool probe) noexcept;
 
     [[nodiscard]] bool flushing() const noexcept { return flush_left_.load() != 0; }
     [[nodiscard]] bool freezing() const noexcept { return freeze_left_.load() != 0; } ///< of the posted level
     [[nodiscard]] bool thawing() const noexcept { return thaw_left_.load() != 0; }    ///< of all posted levels
+    /// The first member whose FIFREEZE has not returned, as index; -1 when there is none.
+    [[nodiscard]] std::int32_t first_freezing() const noexcept;
     /// Members whose FIFREEZE or FITHAW has not returned, or that are between the two.
     [[nodiscard]] std::uint32_t in_flight() const noexcept;
     /// FITHAW of some member failed.
     [[nodiscard]] bool left_frozen() const noexcept;
+    /// By us, or by somebody else where that is accepted.
     [[nodiscard]] bool all_frozen(std::int32_t level) const noexcept;
     [[nodiscard]] std::int32_t lowest_level() const noexcept { return lowest_level_; }
     [[nodiscard]] std::int64_t longest_flush() const noexcept; ///< ns, of the last pass
 
 private:
-    enum class Command : std::uint32_t { none, flush, freeze, thaw, quit };
+    enum class Command : std::uint32_t { none, flush, freeze, thaw, probe, quit };
     struct Worker {
         MemberWorkers* owner = nullptr;
         MemberSlot* slot = nullptr;
         UniqueFd fd;
         std::atomic<Command> command{Command::none};
-        bool thaw_posted = false; ///< owner's thread only
+        Command thaw_command = Command::none; ///< to be posted; owner's thread only
         LockedThread thread;
     };
 
@@ -66,11 +71,15 @@ private:
     void flush(Worker& worker) noexcept;
     void freeze(Worker& worker) noexcept;
     void thaw(Worker& worker) noexcept;
+    void probe(Worker& worker) noexcept;
+    [[nodiscard]] bool counts_as_frozen(const Worker& worker) const noexcept;
     static void post(Worker& worker, Command command) noexcept;
     void done(std::atomic<std::uint32_t>& left) noexcept;
 
+    const Record& record_;
     FreezeKernel& kernel_;
     Wakeup& wakeup_;
+    bool probe_ = false; ///< owner's thread only
     std::vector<std::unique_ptr<Worker>> workers_;
     std::int32_t lowest_level_ = 0;
     // One count for each kind of work: a FIFREEZE that returns late must not be taken for a thaw that is done.

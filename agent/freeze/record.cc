@@ -117,6 +117,10 @@ Result<Record> Record::create(const std::string& path, const FreezePlan& plan) {
     copy_text(header.set, plan.set);
     header.expedite_rcu = plan.expedite_rcu ? 1 : 0;
     header.saved_rcu = -1;
+    header.accept_foreign = plan.accept_foreign ? 1 : 0;
+    header.member_limit = plan.member_limit.count();
+    header.minor_faults = -1;
+    header.major_faults = -1;
     const auto self = this_process();
     header.daemon_pid = self.pid;
     header.daemon_start = self.start;

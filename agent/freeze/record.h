@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -34,6 +35,8 @@ struct FreezePlan {
     std::vector<PlannedMember> members;
     std::vector<DmChain> chains;
     bool expedite_rcu = true;
+    bool accept_foreign = false;             ///< a member that somebody else froze counts as frozen; it is never thawed by us
+    std::chrono::nanoseconds member_limit{0}; ///< longest time for one FIFREEZE; 0: the deadline alone
 };
 
 /// The record of a window: plan and progress in one file below /run, mapped by the daemon and the freezer at the same
@@ -52,6 +55,7 @@ enum class MemberState : std::uint32_t {
     foreign, ///< EBUSY: somebody else had frozen it; never thawed by us
     refused, ///< the fd was not on the planned mount; nothing was called
     failed,  ///< FIFREEZE returned an error
+    probing, ///< foreign and accepted: a second FIFREEZE asks whether it still is; see MemberWorkers
 };
 
 struct MemberSlot {
@@ -63,12 +67,16 @@ struct MemberSlot {
     std::atomic<MemberState> state;
     std::atomic<std::int32_t> error_number;     ///< errno of what failed last, 0
     std::atomic<std::int64_t> flush_ns;         ///< length of the last pre-flush pass
+    std::atomic<std::int64_t> flush_total_ns;   ///< of all passes
     std::atomic<std::int64_t> freeze_started;   ///< Monotonic, ns; 0: not yet
     std::atomic<std::int64_t> freeze_ended;
     std::atomic<std::int64_t> thaw_started;
     std::atomic<std::int64_t> thaw_ended;
     std::atomic<std::uint32_t> thaw_wanted;     ///< whoever returns from FIFREEZE late thaws at once
+    std::atomic<std::int32_t> thread;           ///< the freezer's thread for it; 0: not started
+    std::atomic<std::uint32_t> foreign;         ///< 1: our FIFREEZE was answered by EBUSY
     std::uint32_t reserved;
+    std::atomic<std::int64_t> foreign_until;    ///< Monotonic, ns: somebody else's freeze was still there; 0: not known
     char name[256];                             ///< cut when longer, NUL-terminated
     char mount_path[512];                       ///< likewise; for recovery
 };
@@ -122,6 +130,15 @@ struct RecordHeader {
     std::atomic<std::int64_t> window_ended;     ///< return of the last FITHAW
     std::atomic<std::int64_t> deadline;         ///< Monotonic, ns
     std::atomic<std::uint32_t> deadline_passed; ///< 1: the freezer thawed by itself
+    std::uint32_t accept_foreign;
+    std::int64_t member_limit;                  ///< ns, 0: none
+    std::atomic<std::int32_t> late_member;      ///< index + 1 of the member that passed the limit; 0: none
+    std::atomic<std::uint32_t> journal_relinquished; ///< 1: journald was told to leave /var, and has to be told to return
+    std::atomic<std::int64_t> thaw_began;       ///< Monotonic, ns: the freezer has taken notice of the thaw
+    std::atomic<std::int64_t> thaw_done;        ///< Monotonic, ns: nothing is held, but for what is stuck in the kernel
+    std::atomic<std::int64_t> minor_faults;     ///< of the freezer, in the window; -1: not measured
+    std::atomic<std::int64_t> major_faults;     ///< likewise
+    std::atomic<std::int64_t> peak_rss;         ///< of the freezer, bytes; 0: not measured
     std::atomic<std::int32_t> freezer_pid;      ///< 0: not ready yet
     std::atomic<std::int64_t> freezer_start;    ///< see ProcessIdentity
     std::atomic<std::int32_t> daemon_pid;       ///< 0: it has given the record up
@@ -137,7 +154,7 @@ struct RecordHeader {
 class Record {
 public:
     static constexpr std::uint64_t kMagic = 0x3164636573656975; // "uiesecd1" in memory
-    static constexpr std::uint32_t kVersion = 1;
+    static constexpr std::uint32_t kVersion = 2;
 
     /// Writes the plan to `path` (0600, must not exist) and maps it; the caller is the record's daemon. On error no file is
     /// left. Errors: kernel, io, limit.

@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <memory>
 #include <string_view>
+#include <thread>
 
 #include "base/file.h"
 #include "freeze/process_identity.h"
@@ -14,6 +17,9 @@
 
 namespace quiesced {
 namespace {
+
+constexpr std::chrono::seconds kForcePatience{1};
+constexpr std::chrono::milliseconds kForceLook{5};
 
 /// A descriptor on the mount at `path`, if that is the wanted superblock. open() of a folder does not wait for a freeze.
 UniqueFd open_if(const std::string& path, DeviceNumber superblock, FreezeKernel& kernel) {
@@ -40,26 +46,39 @@ bool in_use(const RecordHeader& header) {
            process_alive({.pid = header.freezer_pid.load(), .start = header.freezer_start.load()});
 }
 
-RescueReport recover_one(const Record& record, const MountTable& mounts, FreezeKernel& kernel, DmKernel& dm, RcuSwitch& rcu) {
+RescueReport recover_one(const std::shared_ptr<const Record>& record, const MountTable& mounts, WindowKernel& kernel) {
     RescueReport report;
     // What cannot be prepared fails for itself below; the rest is mended all the same.
-    if (auto prepared = dm.prepare(record); !prepared) report.failed.push_back(prepared.error().message());
-    if (auto prepared = rcu.prepare(); !prepared) report.failed.push_back(prepared.error().message());
+    if (auto prepared = kernel.dm->prepare(*record); !prepared) report.failed.push_back(prepared.error().message());
+    if (auto prepared = kernel.rcu->prepare(); !prepared) report.failed.push_back(prepared.error().message());
     // Before any look-up of a path, which may read from a device that is suspended.
-    resume_suspended(record, dm, report);
-    std::vector<UniqueFd> fds;
-    for (const auto& slot : record.members()) {
+    resume_suspended(*record, *kernel.dm, report);
+    auto fds = std::make_shared<std::vector<UniqueFd>>();
+    for (const auto& slot : record->members()) {
         const auto state = slot.state.load();
         const bool held = state == MemberState::freezing || state == MemberState::frozen || state == MemberState::thawing;
-        fds.push_back(held ? find_member(slot, mounts, kernel) : UniqueFd());
+        fds->push_back(held ? find_member(slot, mounts, *kernel.freeze) : UniqueFd());
     }
-    auto rest = rescue(record, fds, kernel, dm, rcu);
+    auto rest = rescue(record, fds, kernel);
     const auto append = [](auto& to, auto& from) { to.insert(to.end(), from.begin(), from.end()); };
     append(report.thawed, rest.thawed);
     append(report.resumed, rest.resumed);
     append(report.unprimed, rest.unprimed);
     append(report.failed, rest.failed);
+    report.stuck = std::move(rest.stuck);
+    report.pending = std::move(rest.pending);
     return report;
+}
+
+/// A record that is this process's while FITHAWs of it are in flight: nobody starts a second one meanwhile.
+void adopt(const std::shared_ptr<const Record>& record, const RescueReport& report) {
+    const auto self = this_process();
+    record->header().daemon_start = self.start;
+    record->header().daemon_pid = self.pid;
+    std::thread([record, pending = report.pending] {
+        while (!pending->wait(std::chrono::hours(1))) {}
+        record->header().daemon_pid = 0;
+    }).detach();
 }
 
 /// The records' names in a directory; nothing where it is missing. Errors: io, kernel.
@@ -75,6 +94,59 @@ Result<Record> map_record(const std::string& path) {
     return open_at(AT_FDCWD, path, O_RDWR | O_NOFOLLOW | O_NONBLOCK).and_then(&Record::map);
 }
 
+void end_freezer(const RecordHeader& header) {
+    const ProcessIdentity freezer{.pid = header.freezer_pid.load(), .start = header.freezer_start.load()};
+    if (!process_alive(freezer) || !kill_process(freezer)) return;
+    const auto until = Monotonic::now() + kForcePatience;
+    while (process_alive(freezer) && Monotonic::now() < until) std::this_thread::sleep_for(kForceLook); // another's child: no event
+}
+
+/// Until its daemon, if that is alive, has done what it can.
+void await_daemon(const Record& record) {
+    const auto held = [](const MemberSlot& slot) {
+        const auto state = slot.state.load();
+        return state == MemberState::freezing || state == MemberState::frozen || state == MemberState::thawing;
+    };
+    const auto& header = record.header();
+    const ProcessIdentity daemon{.pid = header.daemon_pid.load(), .start = header.daemon_start.load()};
+    const auto until = Monotonic::now() + kForcePatience;
+    while (process_alive(daemon) && std::any_of(record.members().begin(), record.members().end(), held) && Monotonic::now() < until)
+        std::this_thread::sleep_for(kForceLook);
+}
+
+Result<std::vector<Recovered>> recover_all(WindowKernel& kernel, const std::string& directory, const std::string& mountinfo, bool force) {
+    std::vector<Recovered> all;
+    const auto names = list_records(directory);
+    if (!names) return tl::unexpected<Error>(names.error());
+    constexpr std::string_view suffix = kRecordSuffix;
+    for (const auto& name : *names) {
+        const auto path = directory + "/" + name;
+        Recovered entry{.set = name.substr(0, name.size() - suffix.size()), .report = {}, .journal = false};
+        // One that is of no use must not keep the others from being recovered.
+        auto mapped = map_record(path);
+        bool keep = false;
+        if (!mapped) {
+            entry.report.failed.push_back(path + ": " + mapped.error().message());
+        } else {
+            const auto record = std::make_shared<const Record>(std::move(*mapped));
+            auto& header = record->header();
+            if (!force && in_use(header)) continue;
+            if (force) {
+                end_freezer(header);
+                await_daemon(*record);
+            }
+            // Without a mount table the recorded paths are left.
+            entry.report = recover_one(record, read_mountinfo(mountinfo).value_or(MountTable{}), kernel);
+            keep = in_use(header); // it removes its record itself
+            if (!keep && !entry.report.stuck.empty()) adopt(record, entry.report);
+            if (!keep) entry.journal = header.journal_relinquished.exchange(0) != 0;
+        }
+        if (entry.report.failed.empty() && !keep) ::unlink(path.c_str());
+        if (!entry.report.nothing_done() || entry.journal) all.push_back(std::move(entry));
+    }
+    return all;
+}
+
 } // namespace
 
 bool window_under_way(const std::string& directory) {
@@ -85,28 +157,21 @@ bool window_under_way(const std::string& directory) {
            });
 }
 
-Result<std::vector<Recovered>> recover(FreezeKernel& kernel, DmKernel& dm, RcuSwitch& rcu, const std::string& directory,
-                                       const std::string& mountinfo) {
-    std::vector<Recovered> all;
+bool window_left(const std::string& directory) {
+    const auto self = this_process();
     const auto names = list_records(directory);
-    if (!names) return tl::unexpected<Error>(names.error());
-    constexpr std::string_view suffix = kRecordSuffix;
-    for (const auto& name : *names) {
-        const auto path = directory + "/" + name;
-        Recovered entry{.set = name.substr(0, name.size() - suffix.size()), .report = {}};
-        // One that is of no use must not keep the others from being recovered.
-        auto record = map_record(path);
-        if (!record) {
-            entry.report.failed.push_back(path + ": " + record.error().message());
-        } else {
-            if (in_use(record->header())) continue;
-            // Without a mount table the recorded paths are left.
-            entry.report = recover_one(*record, read_mountinfo(mountinfo).value_or(MountTable{}), kernel, dm, rcu);
-        }
-        if (entry.report.failed.empty()) ::unlink(path.c_str());
-        if (!entry.report.nothing_done()) all.push_back(std::move(entry));
-    }
-    return all;
+    return names && std::any_of(names->begin(), names->end(), [&](const std::string& name) {
+               const auto record = map_record(directory + "/" + name);
+               return record && (record->header().daemon_pid.load() != self.pid || record->header().daemon_start.load() != self.start);
+           });
+}
+
+Result<std::vector<Recovered>> recover(WindowKernel& kernel, const std::string& directory, const std::string& mountinfo) {
+    return recover_all(kernel, directory, mountinfo, false);
+}
+
+Result<std::vector<Recovered>> recover_by_force(WindowKernel& kernel, const std::string& directory, const std::string& mountinfo) {
+    return recover_all(kernel, directory, mountinfo, true);
 }
 
 } // namespace quiesced

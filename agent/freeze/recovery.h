@@ -18,15 +18,24 @@ inline constexpr const char* kRecordSuffix = ".window";
 struct Recovered {
     std::string set;
     RescueReport report;
+    bool journal = false; ///< journald was told to leave /var for that window: it has to be told to return
 };
 
 /// For the start of the daemon and for `quiesced --recover`: rescues by every record in `directory` whose daemon and freezer
 /// are gone, finding the file systems by device number in `mountinfo`, and removes those that are clean. A record of which
-/// one is alive is left alone. Unreadable records are reported as failed and kept. Errors: io when the directory cannot be read; one
-/// that is missing means that there is nothing to recover.
-Result<std::vector<Recovered>> recover(FreezeKernel& kernel, DmKernel& dm, RcuSwitch& rcu,
-                                       const std::string& directory = kRecordDirectory,
+/// one is alive is left alone; so is one whose rescue by another process is under way. Unreadable records are reported as
+/// failed and kept. To be repeated while window_left() says so. Errors: io when the directory cannot be read; one that is
+/// missing means that there is nothing to recover.
+Result<std::vector<Recovered>> recover(WindowKernel& kernel, const std::string& directory = kRecordDirectory,
                                        const std::string& mountinfo = "/proc/self/mountinfo");
+
+/// For an emergency: the same for every record, whoever lives. A freezer is killed first (a stopped one, too), and its daemon gets
+/// a second to rescue what it held.
+Result<std::vector<Recovered>> recover_by_force(WindowKernel& kernel, const std::string& directory = kRecordDirectory,
+                                                const std::string& mountinfo = "/proc/self/mountinfo");
+
+/// Whether there is a record of which the daemon is not the calling process: something of another life is not mended yet.
+bool window_left(const std::string& directory = kRecordDirectory);
 
 /// Whether a record in `directory` belongs to a daemon or freezer that is alive. At the start of a daemon that is the freezer of
 /// the one before, which thaws and unprimes by itself in milliseconds: LVM must not run until it is done.

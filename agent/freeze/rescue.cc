@@ -6,6 +6,8 @@
 #include <mutex>
 #include <thread>
 
+#include "freeze/process_identity.h"
+
 namespace quiesced {
 namespace {
 
@@ -58,28 +60,74 @@ void unprime(const Record& record, DmKernel& dm, RescueReport& report) {
     }
 }
 
-void thaw_members(const Record& record, const std::vector<UniqueFd>& fds, FreezeKernel& kernel, RescueReport& report) {
+/// The FIFREEZE of a killed freezer that the kernel has not finished: a FITHAW would wait for it, and could not be killed either.
+bool freeze_goes_on(const RecordHeader& header, const MemberSlot& slot) {
+    const ProcessIdentity freezer{.pid = header.freezer_pid.load(), .start = header.freezer_start.load()};
+    return slot.state.load() == MemberState::freezing && thread_left(freezer, slot.thread.load());
+}
+
+/// What all FITHAWs of one rescue share; a thread that is stuck keeps it.
+struct Thaws {
+    std::shared_ptr<const Record> record;
+    std::shared_ptr<const std::vector<UniqueFd>> fds;
+    std::shared_ptr<FreezeKernel> kernel;
+    std::shared_ptr<PendingThaws> pending = std::make_shared<PendingThaws>();
     std::mutex mutex;
-    std::vector<std::jthread> threads;
-    const auto slots = record.members();
+    std::vector<std::string> thawed;
+    std::vector<std::string> failed;
+};
+
+void thaw_member(Thaws& thaws, std::size_t index) {
+    auto& slot = thaws.record->members()[index];
+    // The kernel tells nobody when a thread of another process comes back.
+    while (freeze_goes_on(thaws.record->header(), slot)) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    slot.state = MemberState::thawing;
+    slot.thaw_started = monotonic_ns();
+    const int error = thaws.kernel->thaw((*thaws.fds)[index].get());
+    slot.thaw_ended = monotonic_ns();
+    // EINVAL: it was not frozen (any more). After any other error it still is, and the next rescue tries again.
+    slot.state = error == 0 || error == EINVAL ? MemberState::thawed : MemberState::frozen;
+    const std::lock_guard lock(thaws.mutex);
+    if (error == 0) thaws.thawed.emplace_back(slot.name);
+    else if (error != EINVAL) thaws.failed.push_back(std::string("cannot thaw ") + slot.name + ": " + reason(error));
+}
+
+void thaw_members(const std::shared_ptr<Thaws>& thaws, std::chrono::milliseconds patience, RescueReport& report) {
+    const auto slots = thaws->record->members();
+    // Deepest levels need not come first here: a FITHAW that waits for a lower one goes on when that is done.
     for (std::size_t i = 0; i < slots.size(); ++i) {
         const auto state = slots[i].state.load();
+        if (state == MemberState::probing) {
+            // Either somebody else holds it, or the freezer that died in this moment: a FITHAW might take a freeze that is not ours.
+            report.failed.push_back(std::string(slots[i].name) + " had been frozen by somebody else, and the freezer was lost while it asked "
+                                    "whether it still is; if writes to it hang and nobody holds it: fsfreeze -u " + slots[i].mount_path);
+            slots[i].state = MemberState::foreign;
+            continue;
+        }
         if (state != MemberState::freezing && state != MemberState::frozen && state != MemberState::thawing) continue;
-        if (i >= fds.size() || !fds[i]) {
+        if (i >= thaws->fds->size() || !(*thaws->fds)[i]) {
             report.failed.push_back(std::string("cannot reach ") + slots[i].name + ": it may still be frozen");
             continue;
         }
-        // Deepest levels need not come first here: a FITHAW that waits for a lower one goes on when that is done.
-        threads.emplace_back([&kernel, &report, &mutex, &slot = slots[i], fd = fds[i].get()] {
-            slot.thaw_started = monotonic_ns();
-            const int error = kernel.thaw(fd);
-            slot.thaw_ended = monotonic_ns();
-            // EINVAL: it was not frozen (any more). After any other error it still is, and the next rescue tries again.
-            slot.state = error == 0 || error == EINVAL ? MemberState::thawed : MemberState::frozen;
-            const std::lock_guard lock(mutex);
-            if (error == 0) report.thawed.emplace_back(slot.name);
-            else if (error != EINVAL) report.failed.push_back(std::string("cannot thaw ") + slot.name + ": " + reason(error));
-        });
+        thaws->pending->add();
+        std::thread([thaws, i] {
+            thaw_member(*thaws, i);
+            thaws->pending->end();
+        }).detach();
+    }
+    const bool all = thaws->pending->wait(patience);
+    const std::lock_guard lock(thaws->mutex);
+    report.thawed = thaws->thawed;
+    report.failed.insert(report.failed.end(), thaws->failed.begin(), thaws->failed.end());
+    report.pending = thaws->pending;
+    if (all) return;
+    for (const auto& slot : slots) {
+        const auto state = slot.state.load();
+        if (state != MemberState::freezing && state != MemberState::thawing) continue;
+        report.stuck.emplace_back(slot.name);
+        report.failed.push_back(std::string(state == MemberState::freezing ? "the kernel has not finished the freeze of "
+                                                                           : "the kernel has not finished the thaw of ") +
+                                slot.name + "; it is thawed as soon as its disk answers");
     }
 }
 
@@ -106,20 +154,41 @@ void resume_suspended(const Record& record, DmKernel& dm, RescueReport& report) 
     }
 }
 
-RescueReport rescue(const Record& record, const std::vector<UniqueFd>& fds, FreezeKernel& kernel, DmKernel& dm, RcuSwitch& rcu) {
+void PendingThaws::add() {
+    const std::lock_guard lock(mutex_);
+    ++count_;
+}
+
+void PendingThaws::end() {
+    const std::lock_guard lock(mutex_);
+    --count_;
+    ended_.notify_all();
+}
+
+bool PendingThaws::wait(std::chrono::milliseconds limit) {
+    std::unique_lock lock(mutex_);
+    return ended_.wait_for(lock, limit, [this] { return count_ == 0; });
+}
+
+RescueReport rescue(const std::shared_ptr<const Record>& record, const std::shared_ptr<const std::vector<UniqueFd>>& fds,
+                    WindowKernel& kernel, std::chrono::milliseconds patience) {
     RescueReport report;
     // Before the thaw: FITHAW writes the superblock, which waits on a suspended device below.
-    resume_suspended(record, dm, report);
-    thaw_members(record, fds, kernel, report);
-    auto& header = record.header();
+    resume_suspended(*record, *kernel.dm, report);
+    auto thaws = std::make_shared<Thaws>();
+    thaws->record = record;
+    thaws->fds = fds;
+    thaws->kernel = kernel.freeze;
+    thaw_members(thaws, patience, report);
+    auto& header = record->header();
     if (header.window_started.load() != 0 && header.window_ended.load() == 0) header.window_ended = monotonic_ns();
     if (const auto saved = header.saved_rcu.load(); saved >= 0) {
-        if (const int error = rcu.restore(saved); error != 0)
+        if (const int error = kernel.rcu->force(saved); error != 0)
             report.failed.push_back("cannot put /sys/kernel/rcu_expedited back to " + std::to_string(saved) + ": " + reason(error));
         else
             header.saved_rcu = -1;
     }
-    unprime(record, dm, report);
+    unprime(*record, *kernel.dm, report);
     return report;
 }
 

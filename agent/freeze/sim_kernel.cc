@@ -81,6 +81,7 @@ struct SimWorld::Shared {
     std::atomic<std::uint32_t> events_count;
     std::atomic<std::int32_t> rcu_expedited;
     std::atomic<std::int32_t> rcu_normal;
+    std::atomic<std::int32_t> rcu_windows; ///< that have it expedited
     std::array<Thing, kMostThings> things;
     std::array<Event, kMostEvents> events;
 };
@@ -331,17 +332,30 @@ public:
         const int error = thing_.points[static_cast<std::size_t>(SimCall::expedite)].enter();
         auto& shared = *world_->shared_;
         if (error != 0 || shared.rcu_normal != 0) return -1;
-        std::int32_t old = 0;
-        return shared.rcu_expedited.compare_exchange_strong(old, 1) ? 0 : -1;
+        if (shared.rcu_expedited != 0 && shared.rcu_windows == 0) return -1;
+        ++shared.rcu_windows;
+        shared.rcu_expedited = 1;
+        return 0;
     }
     int restore(std::int32_t value) noexcept override {
         world_->write_log(thing_, SimCall::restore, false, 0);
         const int error = thing_.points[static_cast<std::size_t>(SimCall::restore)].enter();
-        if (error == 0 && value >= 0) world_->shared_->rcu_expedited = value;
+        auto& shared = *world_->shared_;
+        if (error == 0 && value >= 0 && --shared.rcu_windows <= 0) put_back(value);
+        return error;
+    }
+    int force(std::int32_t value) noexcept override {
+        world_->write_log(thing_, SimCall::restore, false, 0);
+        const int error = thing_.points[static_cast<std::size_t>(SimCall::restore)].enter();
+        if (error == 0 && value >= 0) put_back(value);
         return error;
     }
 
 private:
+    void put_back(std::int32_t value) noexcept {
+        world_->shared_->rcu_windows = 0;
+        world_->shared_->rcu_expedited = value;
+    }
     std::shared_ptr<SimWorld> world_;
     Thing& thing_;
 };

@@ -119,6 +119,7 @@ public:
     ~ThreadLauncher() override;
     Result<void> launch(UniqueFd socket) override;
     bool reap(std::chrono::milliseconds limit) override;
+    void kill() noexcept override {} ///< a thread cannot be killed, nor stopped
 
 private:
     struct State;

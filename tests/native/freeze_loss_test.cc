@@ -92,8 +92,8 @@ protected:
         return to_ms(Monotonic::now() - since);
     }
     std::vector<Recovered> recover() {
-        const auto kernel = WindowKernel::linux();
-        auto done = quiesced::recover(*kernel.freeze, *kernel.dm, *kernel.rcu, folder_);
+        auto kernel = WindowKernel::linux();
+        auto done = quiesced::recover(kernel, folder_);
         EXPECT_THAT(done, Succeeds());
         return done ? std::move(*done) : std::vector<Recovered>{};
     }

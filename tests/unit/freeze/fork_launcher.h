@@ -30,6 +30,8 @@ public:
         ::_exit(Freezer(UniqueFd(3), *kernel_.freeze, *kernel_.dm, *kernel_.rcu, {.lock_memory = false}).run());
     }
 
+    void kill() noexcept override { ::kill(*pid_, SIGKILL); }
+
     bool reap(std::chrono::milliseconds limit) override {
         const auto until = Monotonic::now() + limit;
         while (*pid_ > 0) {

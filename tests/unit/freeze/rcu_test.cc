@@ -76,15 +76,63 @@ TEST_F(RcuTest, ItIsLeftAloneWhereItIsExpeditedAlreadyOrRcuIsNormal) {
     }
 }
 
-TEST_F(RcuTest, OneWindowOfTwoAtTheSameTimePutsItBack) {
+TEST_F(RcuTest, TheLastOfTheWindowsThatOverlapPutsItBack) {
     write("rcu_expedited", "0\n");
     write("rcu_normal", "0\n");
-    LinuxRcuSwitch first(directory_), second(directory_);
-    ASSERT_THAT(first.prepare(), Succeeds());
-    ASSERT_THAT(second.prepare(), Succeeds());
-    EXPECT_EQ(first.expedite(), 0);
-    EXPECT_EQ(second.expedite(), -1) << "it would put back the first one's 1, for ever";
-    EXPECT_EQ(first.restore(0), 0);
+    for (const bool first_ends_first : {true, false}) {
+        LinuxRcuSwitch first(directory_), second(directory_);
+        ASSERT_THAT(first.prepare(), Succeeds());
+        ASSERT_THAT(second.prepare(), Succeeds());
+        EXPECT_EQ(first.expedite(), 0);
+        EXPECT_EQ(second.expedite(), 0);
+        auto& early = first_ends_first ? first : second;
+        auto& late = first_ends_first ? second : first;
+        EXPECT_EQ(early.restore(0), 0);
+        EXPECT_EQ(read("rcu_expedited"), "1") << "the other window has lost its expedited RCU";
+        EXPECT_EQ(late.restore(0), 0);
+        EXPECT_EQ(read("rcu_expedited"), "0");
+    }
+}
+
+TEST_F(RcuTest, AWindowWhoseFreezerDiedIsNotWaitedFor) {
+    write("rcu_expedited", "0\n");
+    write("rcu_normal", "0\n");
+    LinuxRcuSwitch survivor(directory_);
+    ASSERT_THAT(survivor.prepare(), Succeeds());
+    {
+        LinuxRcuSwitch dead(directory_); // the end of its process closes its descriptors
+        ASSERT_THAT(dead.prepare(), Succeeds());
+        EXPECT_EQ(dead.expedite(), 0);
+        EXPECT_EQ(survivor.expedite(), 0);
+    }
+    EXPECT_EQ(survivor.restore(0), 0);
+    EXPECT_EQ(read("rcu_expedited"), "0");
+}
+
+TEST_F(RcuTest, WhoStandsInForALostFreezerPutsItBackWhateverItStillHolds) {
+    write("rcu_expedited", "0\n");
+    write("rcu_normal", "0\n");
+    LinuxRcuSwitch lost(directory_), daemon(directory_); // killed, but a thread of it waits in the kernel
+    ASSERT_THAT(lost.prepare(), Succeeds());
+    ASSERT_THAT(daemon.prepare(), Succeeds());
+    EXPECT_EQ(lost.expedite(), 0);
+    EXPECT_EQ(daemon.restore(0), 0);
+    EXPECT_EQ(read("rcu_expedited"), "1");
+    EXPECT_EQ(daemon.force(0), 0);
+    EXPECT_EQ(read("rcu_expedited"), "0");
+}
+
+TEST_F(RcuTest, ManyWindowsAtTheSameTimeNeverLeaveItOn) {
+    write("rcu_expedited", "0\n");
+    write("rcu_normal", "0\n");
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i)
+        threads.emplace_back([this] {
+            LinuxRcuSwitch rcu(directory_);
+            ASSERT_THAT(rcu.prepare(), Succeeds());
+            for (int round = 0; round < 100; ++round) EXPECT_EQ(rcu.restore(rcu.expedite()), 0);
+        });
+    for (auto& thread : threads) thread.join();
     EXPECT_EQ(read("rcu_expedited"), "0");
 }
 

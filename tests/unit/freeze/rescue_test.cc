@@ -252,8 +252,8 @@ protected:
         return {.pid = record->header().freezer_pid.load(), .start = record->header().freezer_start.load()};
     }
     std::vector<Recovered> recover(const std::string& mountinfo = "/nonexistent") {
-        const auto kernel = world_->kernel();
-        auto done = quiesced::recover(*kernel.freeze, *kernel.dm, *kernel.rcu, directory_, mountinfo);
+        auto kernel = world_->kernel();
+        auto done = quiesced::recover(kernel, directory_, mountinfo);
         EXPECT_THAT(done, Succeeds());
         return done ? std::move(*done) : std::vector<Recovered>{};
     }
@@ -349,8 +349,8 @@ TEST_F(RecoverTest, ARecordWhoseDaemonLivesIsLeftAlone) {
 }
 
 TEST_F(RecoverTest, NoDirectoryMeansNothingToRecover) {
-    const auto kernel = world_->kernel();
-    const auto done = quiesced::recover(*kernel.freeze, *kernel.dm, *kernel.rcu, directory_ + "/missing", "/nonexistent");
+    auto kernel = world_->kernel();
+    const auto done = quiesced::recover(kernel, directory_ + "/missing", "/nonexistent");
     ASSERT_THAT(done, Succeeds());
     EXPECT_THAT(*done, IsEmpty());
 }
