@@ -41,12 +41,50 @@ bool in_use(const std::string& device) {
     return !fd && errno == EBUSY;
 }
 
+/// " (vda: virtual)": what keeps a volume from lying on LUNs alone.
+std::string disks_that_are_none(const Volume& volume, const Inventory& inventory) {
+    std::string text;
+    for (const auto leaf : volume.leaves) {
+        const auto found = inventory.disks().find(leaf);
+        const bool known = found != inventory.disks().end();
+        if (known && found->second.placement == Placement::lun && !found->second.wwid.empty()) continue;
+        text += (text.empty() ? " (" : ", ") + (known ? found->second.name : leaf.text());
+        if (known) text += found->second.placement == Placement::lun ? ": no WWID" : ": " + std::string(placement_name(found->second.placement));
+    }
+    return text.empty() ? text : text + ")";
+}
+
+Claim answer_for(const std::string& plugin, const std::vector<Disk>& luns, const std::map<std::string, std::string>& claims) {
+    std::string known;
+    for (const auto& disk : luns) {
+        const auto claim = claims.find(disk.wwid);
+        if (claim == claims.end())
+            return {.taken = false, .reason = "the plugin does not know the LUN " + disk.name + " (" + disk.wwid + ")", .error = {}};
+        known += (known.empty() ? "" : ", ") + disk.name + " (" + disk.wwid + ")" +
+                 (claim->second.empty() ? "" : " as its volume " + printable(claim->second, 200));
+    }
+    return {.taken = true, .reason = "the plugin " + plugin + " knows " + (luns.size() == 1 ? "the LUN " : "the LUNs ") + known, .error = {}};
+}
+
 } // namespace
 
 PluginProvider::PluginProvider(std::string name, PluginSettings settings)
     : name_(std::move(name)), settings_(std::move(settings)) {}
 
-Result<std::vector<std::size_t>> PluginProvider::claim(const std::vector<const Volume*>& volumes, const Inventory& inventory) {
+Result<std::map<std::string, std::string>> PluginProvider::ask_claims(const Json& disks) const {
+    auto connection = PluginConnection::connect(name_, settings_.directory, Monotonic::now() + settings_.budgets.describe);
+    if (!connection) return pass(connection);
+    if (const auto description = connection->describe(settings_.budgets.describe); !description)
+        return tl::unexpected<Error>(description.error());
+    const auto result = connection->call("claim", Json{{"disks", disks}}, settings_.budgets.claim);
+    if (!result) return tl::unexpected<Error>(result.error());
+    auto claims = parse_claims(*result);
+    if (!claims) claims.error().context = "plugin " + name_ + ": claim: " + claims.error().context;
+    return claims;
+}
+
+std::vector<Claim> PluginProvider::claim(const std::vector<const Volume*>& volumes, const Inventory& inventory) {
+    std::vector<Claim> answers(volumes.size());
     std::vector<std::optional<std::vector<Disk>>> luns;
     std::set<std::string> seen;
     Json disks = Json::array();
@@ -55,30 +93,21 @@ Result<std::vector<std::size_t>> PluginProvider::claim(const std::vector<const V
         for (const auto& disk : luns.back().value_or(std::vector<Disk>()))
             if (seen.insert(disk.wwid).second) disks.push_back(disk_to_json(disk));
     }
-    if (disks.empty()) return std::vector<std::size_t>();
-
-    auto connection = PluginConnection::connect(name_, settings_.directory, Monotonic::now() + settings_.budgets.describe);
-    if (!connection) return pass(connection);
-    if (const auto description = connection->describe(settings_.budgets.describe); !description)
-        return tl::unexpected<Error>(description.error());
-    const auto result = connection->call("claim", Json{{"disks", disks}}, settings_.budgets.claim);
-    if (!result) return tl::unexpected<Error>(result.error());
-    const auto claims = parse_claims(*result);
-    if (!claims) {
-        auto error = claims.error();
-        error.context = "plugin " + name_ + ": claim: " + error.context;
-        return tl::unexpected<Error>(std::move(error));
-    }
-
-    std::vector<std::size_t> claimed;
+    const auto claims = disks.empty() ? Result<std::map<std::string, std::string>>{} : ask_claims(disks);
     for (std::size_t i = 0; i < volumes.size(); ++i) {
-        const auto is_claimed = [&](const Disk& disk) { return claims->contains(disk.wwid); };
-        if (luns[i] && std::all_of(luns[i]->begin(), luns[i]->end(), is_claimed)) claimed.push_back(i);
+        auto& answer = answers[i];
+        if (!luns[i])
+            answer.reason = "it does not lie on LUNs with a WWID alone" + disks_that_are_none(*volumes[i], inventory);
+        else if (!claims)
+            answer.error = claims.error();
+        else
+            answer = answer_for(name_, *luns[i], *claims);
     }
+    if (!claims) return answers;
     const std::lock_guard lock(mutex_);
     for (const auto& [wwid, array_volume] : *claims)
         if (seen.contains(wwid)) array_volumes_[wwid] = array_volume;
-    return claimed;
+    return answers;
 }
 
 Result<std::unique_ptr<ProviderSession>> PluginProvider::begin(const SetId& set, const std::vector<const Volume*>& volumes,

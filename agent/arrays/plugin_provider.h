@@ -20,8 +20,9 @@ public:
 
     [[nodiscard]] std::string name() const override { return name_; }
 
-    /// A volume is claimed when every LUN below it is. Does not ask the plugin when no volume lies on LUNs alone.
-    Result<std::vector<std::size_t>> claim(const std::vector<const Volume*>& volumes, const Inventory& inventory) override;
+    /// A volume is claimed when every LUN below it is. Does not ask the plugin when no volume lies on LUNs alone; that it
+    /// could not be asked is an error of those that do.
+    std::vector<Claim> claim(const std::vector<const Volume*>& volumes, const Inventory& inventory) override;
 
     /// Errors: no_provider for a volume that does not lie on LUNs alone. The plugin is not asked before arm().
     Result<std::unique_ptr<ProviderSession>> begin(const SetId& set, const std::vector<const Volume*>& volumes,
@@ -33,6 +34,7 @@ public:
     Result<void> abandon(const SetId& set) override;
 
 private:
+    Result<std::map<std::string, std::string>> ask_claims(const Json& disks) const;
     Result<void> ask(const char* method, const Json& params, std::chrono::milliseconds budget) const;
 
     std::string name_;

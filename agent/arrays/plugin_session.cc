@@ -47,6 +47,15 @@ Result<void> PluginSession::connect() {
     return {};
 }
 
+Result<Estimate> PluginSession::estimate() {
+    SpaceNeed need;
+    need.kind = "array";
+    need.name = plugin_;
+    for (const auto& member : members_) need.volumes.push_back(member.volume);
+    need.text = "the plugin " + plugin_ + " checks the room on its array when the set is prepared";
+    return Estimate{.space = {std::move(need)}, .stores = {}};
+}
+
 Result<void> PluginSession::arm() {
     if (auto connected = connect(); !connected) return connected;
     auto request = connection_->request("commit", params());

@@ -25,6 +25,9 @@ public:
     /// `disks`: the protocol's objects of all members' LUNs, each once.
     PluginSession(std::string plugin, PluginSettings settings, const SetId& set, Json disks, std::vector<PluginMember> members);
 
+    /// Nobody knows an array's room before its plugin prepares; it is not asked.
+    Result<Estimate> estimate() override;
+
     /// Connects, asks for the description, prepares, and makes the commit message ready. On error it has aborted.
     Result<void> arm() override;
 

@@ -11,7 +11,7 @@ namespace {
 
 Result<PlannedMember> open_member(const PlannedVolume& entry, const MountOpener& opener) {
     const auto& mount = entry.volume.mounts.front();
-    auto opened = opener(mount.path);
+    auto opened = opener(mount.open_path());
     if (!opened) return pass(opened);
     // FIFREEZE on a folder that is no mount point any more would freeze the file system around it. (The superblock's number is
     // taken from the descriptor: for btrfs it is not the one in the mount table.)

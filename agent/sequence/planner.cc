@@ -2,7 +2,6 @@
 #include "sequence/planner.h"
 
 #include <algorithm>
-#include <set>
 
 namespace quiesced {
 namespace {
@@ -36,20 +35,33 @@ Result<void> check_snapshotable(const Volume& volume, const Inventory& inventory
     if (volume.mounts.front().hidden)
         return fail(ErrorKind::not_mounted, "every mount of " + volume.name + " is covered by another mount and cannot be reached",
                     "Mount it at a second place, or unmount what covers it.");
+    if (volume.mounts.front().behind_remote)
+        return fail(ErrorKind::unsupported, volume.name + " is mounted below a network or FUSE mount, and opening it may block for ever",
+                    "Mount it at a second place.");
     return refuse_loop(volume, inventory);
 }
 
-Result<std::vector<PlannedVolume>> resolve_members(const std::vector<std::string>& names, const Inventory& inventory) {
+std::vector<PlannedVolume> resolve_members(const std::vector<std::string>& names, const Inventory& inventory) {
     std::vector<PlannedVolume> members;
     for (const auto& name : names) {
-        auto volume = inventory.resolve(name);
-        if (!volume) return pass(volume);
-        const auto same = [&](const PlannedVolume& other) { return other.volume.superblock == (*volume)->superblock && other.volume.name == (*volume)->name; };
-        if (const auto twice = std::find_if(members.begin(), members.end(), same); twice != members.end())
-            return fail(ErrorKind::duplicate_volume, "'" + name + "' is " + twice->volume.name + ", which is in the set already",
-                        "Name each volume once.");
-        if (auto good = check_snapshotable(**volume, inventory); !good) return pass(good);
-        members.push_back({.volume = **volume, .provider = nullptr, .level = 0, .carried = false});
+        PlannedVolume member;
+        const auto volume = inventory.resolve(name);
+        if (!volume) {
+            member.volume.name = name;
+            member.error = volume.error();
+            members.push_back(std::move(member));
+            continue;
+        }
+        member.volume = **volume;
+        const auto same = [&](const PlannedVolume& other) {
+            return other.volume.superblock == member.volume.superblock && other.volume.name == member.volume.name;
+        };
+        if (std::any_of(members.begin(), members.end(), same))
+            member.error = fail(ErrorKind::duplicate_volume, "'" + name + "' is " + member.volume.name + ", which is in the set already",
+                                "Name each volume once.").value();
+        else if (auto good = check_snapshotable(member.volume, inventory); !good)
+            member.error = good.error();
+        members.push_back(std::move(member));
     }
     return members;
 }
@@ -84,37 +96,67 @@ Error nobody(const Volume& volume, const Inventory& inventory, const std::vector
             .undone = {}};
 }
 
-Result<void> choose_providers(std::vector<PlannedVolume>& members, const Inventory& inventory,
-                              const std::vector<std::shared_ptr<Provider>>& providers) {
+/// After a plugin could not be asked, the volume may be its own: another plugin's word is as good, but not LVM's, whose
+/// snapshot would be of another kind than what the requestor gets on other days.
+bool may_take(const PlannedVolume& member, const Provider& provider) { return !member.error || provider.name() != "lvm"; }
+
+void choose_providers(std::vector<PlannedVolume>& members, const Inventory& inventory,
+                      const std::vector<std::shared_ptr<Provider>>& providers) {
+    std::vector<PlannedVolume*> sound;
+    for (auto& member : members)
+        if (!member.error) sound.push_back(&member);
     for (const auto& provider : providers) {
-        std::vector<const Volume*> open;
-        std::vector<std::size_t> indexes;
-        for (std::size_t i = 0; i < members.size(); ++i) {
-            if (members[i].provider) continue;
-            open.push_back(&members[i].volume);
-            indexes.push_back(i);
+        std::vector<const Volume*> offered;
+        std::vector<PlannedVolume*> asked;
+        for (auto* member : sound) {
+            if (member->provider) {
+                member->refusals.push_back({provider->name(), "not asked, because " + member->provider->name() + " takes it"});
+            } else if (!may_take(*member, *provider)) {
+                member->refusals.push_back({provider->name(), "not asked, because a plugin that may take it could not be"});
+            } else {
+                offered.push_back(&member->volume);
+                asked.push_back(member);
+            }
         }
-        if (open.empty()) break;
-        auto claimed = provider->claim(open, inventory);
-        if (!claimed) return pass(claimed);
-        for (const auto index : *claimed)
-            if (index < indexes.size()) members[indexes[index]].provider = provider;
+        if (asked.empty()) continue;
+        auto claims = provider->claim(offered, inventory);
+        claims.resize(asked.size());
+        for (std::size_t i = 0; i < asked.size(); ++i) {
+            auto& member = *asked[i];
+            auto& claim = claims[i];
+            if (claim.taken) {
+                member.provider = provider;
+                member.reason = claim.reason;
+                member.error.reset();
+                continue;
+            }
+            member.refusals.push_back({provider->name(), claim.error ? claim.error->message() : claim.reason});
+            if (claim.error && !member.error) member.error = claim.error;
+        }
     }
-    for (const auto& member : members)
-        if (!member.provider) return tl::unexpected<Error>(nobody(member.volume, inventory, providers));
-    return {};
+    for (auto* member : sound)
+        if (!member->provider && !member->error) member->error = nobody(member->volume, inventory, providers);
 }
 
 /// Volumes in loop files on members are frozen along, and before what holds their file (facts: the other order hangs).
-Result<std::vector<PlannedVolume>> find_carried(const std::vector<PlannedVolume>& members, const Inventory& inventory) {
+std::vector<PlannedVolume> find_carried(std::vector<PlannedVolume>& members, const Inventory& inventory) {
     std::vector<PlannedVolume> carried;
-    for (const auto& member : members) {
+    for (auto& member : members) {
+        if (member.error) continue;
         auto stacked = inventory.stacked_on(member.volume);
-        if (!stacked) return pass(stacked);
+        if (!stacked) {
+            member.error = stacked.error();
+            continue;
+        }
         for (const auto* volume : *stacked) {
             const auto same = [&](const PlannedVolume& other) { return other.volume.superblock == volume->superblock; };
-            if (volume->mounts.empty() || volume->mounts.front().hidden || std::any_of(carried.begin(), carried.end(), same)) continue;
-            carried.push_back({.volume = *volume, .provider = nullptr, .level = 0, .carried = true});
+            if (volume->mounts.empty() || volume->mounts.front().hidden || volume->mounts.front().behind_remote ||
+                std::any_of(carried.begin(), carried.end(), same)) continue;
+            PlannedVolume entry;
+            entry.volume = *volume;
+            entry.carried = true;
+            entry.inside = member.volume.name;
+            carried.push_back(std::move(entry));
         }
     }
     return carried;
@@ -128,27 +170,61 @@ int depth(const Volume& volume, const Inventory& inventory) {
 }
 
 void set_levels(SetPlan& plan) {
+    std::vector<PlannedVolume*> frozen;
+    for (auto* group : {&plan.members, &plan.carried})
+        for (auto& entry : *group)
+            if (!entry.error) frozen.push_back(&entry);
     int deepest = 0;
-    for (const auto& entry : plan.members) deepest = std::max(deepest, depth(entry.volume, *plan.inventory));
-    for (const auto& entry : plan.carried) deepest = std::max(deepest, depth(entry.volume, *plan.inventory));
-    for (auto& entry : plan.members) entry.level = deepest - depth(entry.volume, *plan.inventory);
-    for (auto& entry : plan.carried) entry.level = deepest - depth(entry.volume, *plan.inventory);
+    for (const auto* entry : frozen) deepest = std::max(deepest, depth(entry->volume, *plan.inventory));
+    for (auto* entry : frozen) entry->level = deepest - depth(entry->volume, *plan.inventory);
+}
+
+SetPlan plan_members(std::vector<PlannedVolume> members, std::shared_ptr<const Inventory> inventory,
+                     const std::vector<std::shared_ptr<Provider>>& providers) {
+    SetPlan plan{.members = std::move(members), .carried = {}, .inventory = std::move(inventory)};
+    choose_providers(plan.members, *plan.inventory, providers);
+    std::size_t good = 0;
+    for (auto& member : plan.members)
+        if (!member.error && ++good > kMostVolumes)
+            member.error = fail(ErrorKind::limit, "a set can have at most " + std::to_string(kMostVolumes) + " volumes", "Take the others in a second set.").value();
+    plan.carried = find_carried(plan.members, *plan.inventory);
+    set_levels(plan);
+    return plan;
 }
 
 } // namespace
 
+SetPlan plan_volumes(const std::vector<std::string>& names, std::shared_ptr<const Inventory> inventory,
+                     const std::vector<std::shared_ptr<Provider>>& providers) {
+    auto members = resolve_members(names, *inventory);
+    return plan_members(std::move(members), std::move(inventory), providers);
+}
+
+SetPlan plan_all(std::shared_ptr<const Inventory> inventory, const std::vector<std::shared_ptr<Provider>>& providers) {
+    std::vector<PlannedVolume> members;
+    for (const auto& volume : inventory->volumes()) {
+        PlannedVolume member;
+        member.volume = volume;
+        if (auto good = check_snapshotable(volume, *inventory); !good) member.error = good.error();
+        else if (auto found = inventory->resolve(volume.name); !found) member.error = found.error();
+        members.push_back(std::move(member));
+    }
+    return plan_members(std::move(members), std::move(inventory), providers);
+}
+
+Result<void> check_count(std::size_t volumes) {
+    if (volumes == 0) return fail(ErrorKind::invalid_argument, "a set needs at least one volume", "See: quiescectl volumes");
+    if (volumes > kMostVolumes)
+        return fail(ErrorKind::invalid_argument, "a set can have at most " + std::to_string(kMostVolumes) + " volumes");
+    return {};
+}
+
 Result<SetPlan> plan_set(const std::vector<std::string>& names, std::shared_ptr<const Inventory> inventory,
                          const std::vector<std::shared_ptr<Provider>>& providers) {
-    if (names.empty()) return fail(ErrorKind::invalid_argument, "a set needs at least one volume", "See: quiescectl volumes");
-    if (names.size() > kMostVolumes)
-        return fail(ErrorKind::invalid_argument, "a set can have at most " + std::to_string(kMostVolumes) + " volumes");
-    auto members = resolve_members(names, *inventory);
-    if (!members) return pass(members);
-    if (auto chosen = choose_providers(*members, *inventory, providers); !chosen) return pass(chosen);
-    auto carried = find_carried(*members, *inventory);
-    if (!carried) return pass(carried);
-    SetPlan plan{.members = std::move(*members), .carried = std::move(*carried), .inventory = std::move(inventory)};
-    set_levels(plan);
+    if (auto good = check_count(names.size()); !good) return pass(good);
+    auto plan = plan_volumes(names, std::move(inventory), providers);
+    for (const auto& member : plan.members)
+        if (member.error) return tl::unexpected<Error>(*member.error);
     return plan;
 }
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
 #include <set>
 
 #include "snapshot/lvm_reference.h"
@@ -12,43 +11,65 @@
 namespace quiesced {
 namespace {
 
-/// The member that a volume makes, when its one device is a logical volume.
-std::optional<LvmMember> member_of(const Volume& volume, const Inventory& inventory) {
-    if (volume.devices.size() != 1) return std::nullopt;
+/// The member that a volume makes, when its one device is a logical volume; else why not.
+tl::expected<LvmMember, std::string> member_of(const Volume& volume, const Inventory& inventory) {
+    if (volume.devices.empty()) return tl::unexpected<std::string>("no block device belongs to it");
+    if (volume.devices.size() > 1)
+        return tl::unexpected<std::string>("it lies on " + std::to_string(volume.devices.size()) +
+                                           " devices, of which LVM would take one after another");
     const auto* node = inventory.graph().find(volume.devices.front());
-    if (node == nullptr || !is_lvm_uuid(node->dm_uuid)) return std::nullopt;
-    const auto group = lvm_group_of(node->dm_name);
-    if (group.empty()) return std::nullopt;
+    const auto group = node != nullptr && is_lvm_uuid(node->dm_uuid) ? lvm_group_of(node->dm_name) : std::string();
+    if (group.empty()) return tl::unexpected<std::string>(volume.device_path + " is no logical volume");
     return LvmMember{.volume = volume.name, .dm_uuid = node->dm_uuid, .group = group};
+}
+
+Claim claim_of(const LogicalVolume& volume) {
+    const auto what = volume.full_name() + " is a ";
+    switch (volume.kind()) {
+    case LogicalVolume::Kind::thick:
+        return {.taken = true, .reason = what + "thick logical volume (" + volume.segment_type + ")", .error = {}};
+    case LogicalVolume::Kind::thin:
+        return {.taken = true, .reason = what + "thin volume of the pool " + volume.group + "/" + volume.pool, .error = {}};
+    case LogicalVolume::Kind::pool:
+    case LogicalVolume::Kind::other: break;
+    }
+    const auto type = volume.origin.empty() ? "logical volume of the type " + volume.segment_type : "snapshot of " + volume.group + "/" + volume.origin;
+    return {.taken = false, .reason = what + type + ", of which LVM takes no snapshot here", .error = {}};
 }
 
 } // namespace
 
 std::string LvmProvider::name() const { return kLvmProviderName; }
 
-Result<std::vector<std::size_t>> LvmProvider::claim(const std::vector<const Volume*>& volumes,
-                                                    const Inventory& inventory) {
+std::vector<Claim> LvmProvider::claim(const std::vector<const Volume*>& volumes, const Inventory& inventory) {
+    std::vector<Claim> claims(volumes.size());
     std::map<std::size_t, LvmMember> candidates;
     std::set<std::string> groups;
     for (std::size_t index = 0; index < volumes.size(); ++index) {
-        if (auto member = member_of(*volumes[index], inventory)) {
-            groups.insert(member->group);
-            candidates.emplace(index, std::move(*member));
+        auto member = member_of(*volumes[index], inventory);
+        if (!member) {
+            claims[index].reason = member.error();
+            continue;
         }
+        groups.insert(member->group);
+        candidates.emplace(index, std::move(*member));
     }
-    std::vector<std::size_t> claimed;
-    if (candidates.empty()) return claimed;
+    if (candidates.empty()) return claims;
     const auto known = LvmCommand(*runner_).list({groups.begin(), groups.end()});
-    if (!known) return tl::unexpected<Error>(known.error());
     for (const auto& [index, member] : candidates) {
+        if (!known) {
+            claims[index].error = known.error();
+            continue;
+        }
         const auto volume =
             std::find_if(known->begin(), known->end(),
                          [&uuid = member.dm_uuid](const LogicalVolume& lv) { return lv.dm_uuid() == uuid; });
-        if (volume == known->end()) continue;
-        if (volume->kind() == LogicalVolume::Kind::thick || volume->kind() == LogicalVolume::Kind::thin)
-            claimed.push_back(index);
+        if (volume != known->end())
+            claims[index] = claim_of(*volume);
+        else
+            claims[index].reason = "lvs does not report its logical volume in the volume group " + member.group;
     }
-    return claimed;
+    return claims;
 }
 
 Result<std::unique_ptr<ProviderSession>> LvmProvider::begin(const SetId& set, const std::vector<const Volume*>& volumes,
@@ -58,7 +79,7 @@ Result<std::unique_ptr<ProviderSession>> LvmProvider::begin(const SetId& set, co
         auto member = member_of(*volume, inventory);
         if (!member)
             return fail(ErrorKind::no_provider,
-                        volume->name + " lies on no logical volume, so that LVM takes no snapshot of it");
+                        "LVM takes no snapshot of " + volume->name + ": " + member.error());
         members.push_back(std::move(*member));
     }
     return std::make_unique<LvmSession>(set, std::move(members), store_size_, runner_, tables_);

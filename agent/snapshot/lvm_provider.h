@@ -21,8 +21,7 @@ public:
 
     [[nodiscard]] std::string name() const override;
     /// Runs one `lvs` when any of the volumes lies on a logical volume, no command otherwise.
-    Result<std::vector<std::size_t>> claim(const std::vector<const Volume*>& volumes,
-                                           const Inventory& inventory) override;
+    std::vector<Claim> claim(const std::vector<const Volume*>& volumes, const Inventory& inventory) override;
     Result<std::unique_ptr<ProviderSession>> begin(const SetId& set, const std::vector<const Volume*>& volumes,
                                                    const Inventory& inventory) override;
     /// Removes only LVs that have a record's UUID and the set's tag, under whatever name they have now.

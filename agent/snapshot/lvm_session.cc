@@ -54,6 +54,7 @@ Result<std::vector<LvmSession::Cut>> LvmSession::plan(const std::vector<LogicalV
         });
         if (same != cuts.end()) {
             same->members.push_back(index);
+            same->plan.volumes.push_back(member.volume);
             continue;
         }
         const auto origin = std::find_if(volumes.begin(), volumes.end(), [&member](const LogicalVolume& volume) {
@@ -67,6 +68,7 @@ Result<std::vector<LvmSession::Cut>> LvmSession::plan(const std::vector<LogicalV
         cut.plan.origin = *origin;
         cut.plan.name = lvm_snapshot_name(origin->group, origin->name, set_, index);
         if (origin->kind() == LogicalVolume::Kind::thick) cut.plan.store = store_size(*origin, store_size_);
+        cut.plan.volumes.push_back(member.volume);
         cut.members.push_back(index);
         if (find_name(volumes, origin->group, cut.plan.name) != nullptr)
             return fail(ErrorKind::busy, "there is already a logical volume " + origin->group + "/" + cut.plan.name,
@@ -79,7 +81,7 @@ Result<std::vector<LvmSession::Cut>> LvmSession::plan(const std::vector<LogicalV
 
 Result<void> LvmSession::create() {
     for (auto& cut : cuts_) {
-        const auto& [origin, name, store] = cut.plan;
+        const auto& [origin, name, store, members] = cut.plan;
         auto made = origin.kind() == LogicalVolume::Kind::thin ? lvm_.create_thin_snapshot(origin, name, set_)
                                                                : lvm_.create_thick_snapshot(origin, name, store, set_);
         if (!made) return made;
@@ -106,6 +108,22 @@ Result<void> LvmSession::build_chains() {
     }
     chains_ = std::move(chains);
     return {};
+}
+
+Result<Estimate> LvmSession::estimate() {
+    const auto volumes = lvm_.list(groups());
+    if (!volumes) return tl::unexpected<Error>(volumes.error());
+    const auto cuts = plan(*volumes);
+    if (!cuts) return tl::unexpected<Error>(cuts.error());
+    Estimate estimate;
+    std::vector<PlannedSnapshot> planned;
+    for (const auto& cut : *cuts) {
+        planned.push_back(cut.plan);
+        if (cut.plan.origin.kind() != LogicalVolume::Kind::thick) continue;
+        for (const auto& volume : cut.plan.volumes) estimate.stores[volume] = cut.plan.store;
+    }
+    estimate.space = space_needs(planned, *volumes);
+    return estimate;
 }
 
 Result<void> LvmSession::arm_all() {

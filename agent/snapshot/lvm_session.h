@@ -26,6 +26,7 @@ public:
     LvmSession(SetId set, std::vector<LvmMember> members, StoreSize store_size, std::shared_ptr<LvmRunner> runner,
                std::shared_ptr<const DmTables> tables);
 
+    Result<Estimate> estimate() override;
     Result<void> arm() override;
     [[nodiscard]] std::vector<DmChain> chains() const override { return chains_; }
     [[nodiscard]] bool chains_only() const override { return true; }

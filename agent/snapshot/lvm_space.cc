@@ -5,8 +5,7 @@
 #include <array>
 #include <cstdio>
 #include <map>
-#include <set>
-#include <tuple>
+#include <utility>
 
 namespace quiesced {
 namespace {
@@ -22,42 +21,78 @@ std::string percent_text(double percent) {
     return text.data();
 }
 
-struct Need {
-    Bytes store;
-    Bytes free;
-    std::string origins;
-};
-
-Result<void> check_group(const std::string& group, const Need& need) {
-    if (need.store <= need.free) return {};
-    return fail(ErrorKind::no_space,
-                "volume group " + group + " has no room for the snapshots of " + need.origins +
-                    ": their copy-on-write stores need " + need.store.text() + ", " + need.free.text() + " are free",
-                "Extend the volume group with vgextend, remove old snapshots, or leave a volume out of the set.");
+Error no_room(std::string context, std::string advice, ErrorKind kind = ErrorKind::no_space) {
+    return {.kind = kind, .error_number = 0, .context = std::move(context), .advice = std::move(advice), .undone = {}};
 }
 
-Result<void> check_pool(const LogicalVolume& pool) {
+void add(std::vector<std::string>& to, const std::vector<std::string>& names) {
+    to.insert(to.end(), names.begin(), names.end());
+}
+
+SpaceNeed group_need(const std::string& group, const std::vector<const PlannedSnapshot*>& snapshots) {
+    SpaceNeed need;
+    need.kind = "volume-group";
+    need.name = group;
+    Bytes stores;
+    std::string origins;
+    for (const auto* snapshot : snapshots) {
+        stores = stores + snapshot->store;
+        origins += (origins.empty() ? "" : ", ") + snapshot->origin.name;
+        add(need.volumes, snapshot->volumes);
+    }
+    const auto free = snapshots.back()->origin.group_free;
+    need.needed = stores;
+    need.free = free;
+    need.text = "the copy-on-write stores of " + origins + " need " + stores.text() + " in the volume group " + group + ", " + free.text() + " are free";
+    if (stores > free)
+        need.refusal = no_room("volume group " + group + " has no room for the snapshots of " + origins +
+                                   ": their copy-on-write stores need " + stores.text() + ", " + free.text() + " are free",
+                               "Extend the volume group with vgextend, remove old snapshots, or leave a volume out of the set.");
+    return need;
+}
+
+std::optional<Error> pool_problem(const LogicalVolume& pool) {
     const auto name = "thin pool " + pool.full_name();
     // lv_attr, ninth character: (F)ailed, out of (D)ata space, (M)etadata read only.
     const char health = pool.attributes.size() > 8 ? pool.attributes[8] : '-';
     if (health == 'F' || health == 'M')
-        return fail(ErrorKind::lvm_failed,
-                    name + (health == 'F' ? " has failed" : " has become read-only for an error in its metadata"),
-                    "Repair it first: lvconvert --repair " + pool.full_name() + ".");
-    const auto check = [&name](std::optional<double> fill, const char* what,
-                               const std::string& advice) -> Result<void> {
-        if (fill.value_or(0) < kThinPoolFullPercent) return {};
-        return fail(ErrorKind::no_space,
-                    name + " has no room for another snapshot: its " + what + " are " + percent_text(*fill) +
-                        " full, from " + percent_text(kThinPoolFullPercent) + " on none is taken",
-                    advice);
+        return no_room(name + (health == 'F' ? " has failed" : " has become read-only for an error in its metadata"),
+                       "Repair it first: lvconvert --repair " + pool.full_name() + ".", ErrorKind::lvm_failed);
+    const auto check = [&name](std::optional<double> fill, const char* what, const std::string& advice) -> std::optional<Error> {
+        if (fill.value_or(0) < kThinPoolFullPercent) return std::nullopt;
+        return no_room(name + " has no room for another snapshot: its " + what + " are " + percent_text(*fill) +
+                           " full, from " + percent_text(kThinPoolFullPercent) + " on none is taken",
+                       advice);
     };
     if (auto data = check(health == 'D' ? 100.0 : pool.data_percent, "data",
-                          "Extend it: lvextend --size +SIZE " + pool.full_name() + ", or remove old snapshots.");
-        !data)
+                          "Extend it: lvextend --size +SIZE " + pool.full_name() + ", or remove old snapshots."))
         return data;
     return check(pool.metadata_percent, "metadata",
                  "Extend them: lvextend --poolmetadatasize +SIZE " + pool.full_name() + ", or remove old snapshots.");
+}
+
+SpaceNeed pool_need(const std::string& group, const std::string& name, const std::vector<const PlannedSnapshot*>& snapshots,
+                    const std::vector<LogicalVolume>& volumes) {
+    SpaceNeed need;
+    need.kind = "thin-pool";
+    need.name = group + "/" + name;
+    for (const auto* snapshot : snapshots) add(need.volumes, snapshot->volumes);
+    const auto found = std::find_if(volumes.begin(), volumes.end(), [&](const LogicalVolume& volume) {
+        return volume.group == group && volume.name == name;
+    });
+    if (found == volumes.end()) {
+        need.refusal = no_room("lvs does not report the thin pool " + need.name, {}, ErrorKind::lvm_failed);
+        need.text = need.refusal->context;
+        return need;
+    }
+    need.size = found->size;
+    need.data_percent = found->data_percent;
+    need.metadata_percent = found->metadata_percent;
+    need.text = "thin snapshots share the room of the pool " + need.name + " (" + found->size.text() + ")";
+    if (found->data_percent) need.text += ", whose data are " + percent_text(*found->data_percent) + " full";
+    if (found->metadata_percent) need.text += ", its metadata " + percent_text(*found->metadata_percent);
+    need.refusal = pool_problem(*found);
+    return need;
 }
 
 } // namespace
@@ -72,30 +107,25 @@ Bytes store_size(const LogicalVolume& origin, const StoreSize& policy) {
     return Bytes{divide_up(wanted.count, extent) * extent};
 }
 
-Result<void> check_space(const std::vector<PlannedSnapshot>& planned, const std::vector<LogicalVolume>& volumes) {
-    std::map<std::string, Need> needs;
-    std::set<std::pair<std::string, std::string>> pools;
+std::vector<SpaceNeed> space_needs(const std::vector<PlannedSnapshot>& planned, const std::vector<LogicalVolume>& volumes) {
+    std::map<std::string, std::vector<const PlannedSnapshot*>> groups;
+    std::map<std::pair<std::string, std::string>, std::vector<const PlannedSnapshot*>> pools;
     for (const auto& snapshot : planned) {
         const auto& origin = snapshot.origin;
-        if (origin.kind() == LogicalVolume::Kind::thin) {
-            pools.emplace(origin.group, origin.pool);
-            continue;
-        }
-        auto& need = needs[origin.group];
-        need.store = need.store + snapshot.store;
-        need.free = origin.group_free;
-        need.origins += (need.origins.empty() ? "" : ", ") + origin.name;
+        if (origin.kind() == LogicalVolume::Kind::thin)
+            pools[{origin.group, origin.pool}].push_back(&snapshot);
+        else
+            groups[origin.group].push_back(&snapshot);
     }
-    for (const auto& [group, need] : needs)
-        if (auto checked = check_group(group, need); !checked) return checked;
-    for (const auto& pool : pools) {
-        const auto found = std::find_if(volumes.begin(), volumes.end(), [&pool](const LogicalVolume& volume) {
-            return std::tie(volume.group, volume.name) == std::tie(pool.first, pool.second);
-        });
-        if (found == volumes.end())
-            return fail(ErrorKind::lvm_failed, "lvs does not report the thin pool " + pool.first + "/" + pool.second);
-        if (auto checked = check_pool(*found); !checked) return checked;
-    }
+    std::vector<SpaceNeed> needs;
+    for (const auto& [group, snapshots] : groups) needs.push_back(group_need(group, snapshots));
+    for (const auto& [pool, snapshots] : pools) needs.push_back(pool_need(pool.first, pool.second, snapshots, volumes));
+    return needs;
+}
+
+Result<void> check_space(const std::vector<PlannedSnapshot>& planned, const std::vector<LogicalVolume>& volumes) {
+    for (const auto& need : space_needs(planned, volumes))
+        if (need.refusal) return tl::unexpected<Error>(*need.refusal);
     return {};
 }
 

@@ -7,6 +7,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "snapshot/lvm_report.h"
+#include "snapshot/provider.h"
 
 namespace quiesced {
 
@@ -30,10 +31,14 @@ struct PlannedSnapshot {
     LogicalVolume origin;
     std::string name;
     Bytes store;
+    std::vector<std::string> volumes = {}; ///< Volume::name of the members that it serves
 };
 
-/// Whether there is room for all of them at once. `volumes` are all LVs of the groups concerned, pools among them.
-/// Errors: no_space, which names the volume group or pool, what is needed and what is free; lvm_failed for a pool that has
+/// What all of them need at once, for each volume group and thin pool. `volumes` are all LVs of the groups concerned, pools
+/// among them.
+std::vector<SpaceNeed> space_needs(const std::vector<PlannedSnapshot>& planned, const std::vector<LogicalVolume>& volumes);
+
+/// Whether there is room for all of them at once. Errors: no_space, which names the volume group or pool, what is needed and what is free; lvm_failed for a pool that has
 /// failed.
 Result<void> check_space(const std::vector<PlannedSnapshot>& planned, const std::vector<LogicalVolume>& volumes);
 

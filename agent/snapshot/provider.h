@@ -2,7 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,11 +26,41 @@ struct SnapshotRecord {
     std::string reference; ///< the provider's own note, which it gets back on remove(); JSON
 };
 
+/// What a provider says of one volume that it was asked about.
+struct Claim {
+    bool taken = false;
+    std::string reason;         ///< why it takes it or not, a sentence without its full stop
+    std::optional<Error> error; ///< it could not find out; then it is not taken
+};
+
+/// Room that a set's snapshots need in one place.
+struct SpaceNeed {
+    std::string kind;                 ///< "volume-group", "thin-pool", "array"
+    std::string name;                 ///< "vg", "vg/pool", a plugin's name
+    std::vector<std::string> volumes; ///< Volume::name of the members concerned
+    std::string text;                 ///< what is needed and what is there, a sentence without its full stop
+    std::optional<Error> refusal;     ///< why there is not enough
+    std::optional<Bytes> needed;      ///< these are set where they are known
+    std::optional<Bytes> free;
+    std::optional<Bytes> size;
+    std::optional<double> data_percent; ///< fill of a thin pool
+    std::optional<double> metadata_percent;
+};
+
+/// What arm() would need.
+struct Estimate {
+    std::vector<SpaceNeed> space;
+    std::map<std::string, Bytes> stores; ///< size of the copy-on-write store of each member that gets one, by Volume::name
+};
+
 /// One provider's part in one set, from Prepare to Finish. Called from one thread at a time.
 /// Order: arm, chains, commit, finish; disarm at any point and more than once.
 class ProviderSession {
 public:
     virtual ~ProviderSession() = default;
+
+    /// What arm() would need, found out without changing anything; any time before it. Errors: those of arm().
+    virtual Result<Estimate> estimate() { return Estimate{}; }
 
     /// Before the freeze: checks the space of all its members first, then reserves their snapshots. On error nothing is
     /// left behind. Errors: no_space, lvm_failed, plugin_*, busy.
@@ -63,8 +95,9 @@ public:
     /// "lvm", "exec", ...
     [[nodiscard]] virtual std::string name() const = 0;
 
-    /// Which of these volumes it can take, as indexes into `volumes`. May ask a plugin (up to its claim budget).
-    virtual Result<std::vector<std::size_t>> claim(const std::vector<const Volume*>& volumes, const Inventory& inventory) = 0;
+    /// Which of these volumes it can take: an answer for each, in their order. Changes nothing. May ask a plugin (up to
+    /// its claim budget).
+    virtual std::vector<Claim> claim(const std::vector<const Volume*>& volumes, const Inventory& inventory) = 0;
 
     /// Begins its part of a set; the volumes are those it claimed and the caller chose. Copies what it needs.
     virtual Result<std::unique_ptr<ProviderSession>> begin(const SetId& set, const std::vector<const Volume*>& volumes,

@@ -25,6 +25,14 @@ Result<void> ScriptWriters::freeze_one(std::unique_ptr<Writer> writer, const Wri
     return frozen;
 }
 
+Result<WriterList> ScriptWriters::list() const {
+    auto found = read_hook_directory(settings_.directory);
+    if (!found) return pass(found);
+    WriterList list{.writers = {}, .left_out = std::move(found->notes)};
+    for (auto& hook : found->hooks) list.writers.push_back({.name = std::move(hook.name), .kind = "script", .path = std::move(hook.path)});
+    return list;
+}
+
 Result<std::size_t> ScriptWriters::freeze(const WriterContext& context) {
     if (!begun_.empty()) return fail(ErrorKind::wrong_state, "the writers are frozen already");
     if (cancelled_) return cancelled();

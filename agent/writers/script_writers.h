@@ -27,6 +27,7 @@ public:
     ScriptWriters(const ScriptWriters&) = delete;
     ScriptWriters& operator=(const ScriptWriters&) = delete;
 
+    [[nodiscard]] Result<WriterList> list() const override;
     /// Errors also: access_denied, io and invalid_argument of read_hook_directory() and ScriptWriter::freeze().
     Result<std::size_t> freeze(const WriterContext& context) override;
     std::vector<std::string> thaw(const WriterContext& context) override;

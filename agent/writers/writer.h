@@ -20,6 +20,19 @@ struct WriterContext {
     bool aborted = false;             ///< in a thaw: the set was given up, there is no snapshot
 };
 
+/// A writer that is there, for people.
+struct WriterEntry {
+    std::string name;
+    std::string kind; ///< "script"
+    std::string path;
+};
+
+/// What a freeze() would run.
+struct WriterList {
+    std::vector<WriterEntry> writers;  ///< in the order of their freezes
+    std::vector<std::string> left_out; ///< what looks like a writer and would not run, a line each
+};
+
 /// One application that writes to the volumes and can be quiesced. One thread at a time. Blocking: never called inside
 /// the window, where a program on a frozen file system would hang and take its deadline with it.
 class Writer {
@@ -48,6 +61,9 @@ public:
     virtual ~Writers() = default;
     Writers(const Writers&) = delete;
     Writers& operator=(const Writers&) = delete;
+
+    /// What freeze() would run now, without running it. Errors: those that freeze() would have before the first.
+    [[nodiscard]] virtual Result<WriterList> list() const { return WriterList{}; }
 
     /// Freezes all, in order. Call it before the pre-flush, so that what the writers write is flushed too. Returns how
     /// many froze; 0 without writers. On an error everything is thawed again, and Error::undone names the thaws that

@@ -141,7 +141,7 @@ TEST_F(ExecPluginProgram, TakesASetThroughTheProvider) {
     volume.name = "/lun";
     volume.leaves = {disk.number};
     PluginProvider provider("exec", settings_);
-    ASSERT_EQ(provider.claim({&volume}, inventory).value().size(), 1U);
+    ASSERT_TRUE(provider.claim({&volume}, inventory).at(0).taken);
     const auto session = provider.begin(SetId::parse(kSet).value(), {&volume}, inventory);
     const auto armed = (*session)->arm();
     ASSERT_TRUE(armed) << armed.error().message();

@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "../claims.h"
 #include "arrays/plugin_connection.h"
 #include "fake_plugin.h"
 
@@ -12,6 +13,7 @@ namespace quiesced {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -106,9 +108,7 @@ TEST_F(PluginProviderTest, ASetGoesThroughInOneConnection) {
 
     PluginProvider provider("exec", settings_);
     EXPECT_EQ(provider.name(), "exec");
-    const auto claimed = provider.claim({&own_, &part_, &lvm_, &multipath_part_}, inventory_);
-    ASSERT_TRUE(claimed) << claimed.error().message();
-    EXPECT_THAT(*claimed, ElementsAre(1, 2, 3));
+    EXPECT_THAT(taken(provider.claim({&own_, &part_, &lvm_, &multipath_part_}, inventory_)), ElementsAre(1, 2, 3));
     const auto sent = plugin.last("claim")["disks"];
     ASSERT_EQ(sent.size(), 2U); // each WWID once; the virtual disk is nobody else's business
     EXPECT_EQ(sent[0], (Json{{"wwid", kFirst}, {"vendor", "LIO-ORG"}, {"transport", "iscsi"}, {"target_iqn", "iqn.2024-01.org.example:array"}, {"lun", 0}, {"size_bytes", 1U << 30U}}));
@@ -147,12 +147,18 @@ TEST_F(PluginProviderTest, AVolumeIsClaimedOnlyWithAllItsLuns) {
     FakePlugin plugin(settings_.directory, "exec");
     plugin.answer("claim", {{"claimed", {{{"wwid", kFirst}}, {{"wwid", "naa.unasked"}}}}});
     PluginProvider provider("exec", settings_);
-    EXPECT_THAT(provider.claim({&whole_, &lvm_, &multipath_part_, &part_}, inventory_).value(), ElementsAre(0, 3));
+    const auto claims = provider.claim({&whole_, &lvm_, &multipath_part_, &part_, &own_}, inventory_);
+    EXPECT_THAT(taken(claims), ElementsAre(0, 3));
+    EXPECT_THAT(claims[0].reason, AllOf(HasSubstr("the plugin exec knows the LUN"), HasSubstr(kFirst)));
+    EXPECT_THAT(claims[2].reason, AllOf(HasSubstr("the plugin does not know the LUN"), HasSubstr(kSecond)));
+    EXPECT_THAT(claims[4].reason, HasSubstr("it does not lie on LUNs with a WWID alone (vda: virtual)"));
 }
 
 TEST_F(PluginProviderTest, APluginIsNotAskedAboutVirtualDisks) {
     PluginProvider provider("exec", settings_); // and so need not even be there
-    EXPECT_THAT(provider.claim({&own_}, inventory_).value(), IsEmpty());
+    const auto claims = provider.claim({&own_}, inventory_);
+    EXPECT_FALSE(claims.at(0).taken);
+    EXPECT_FALSE(claims.at(0).error);
     const auto session = provider.begin(set_, {&own_}, inventory_);
     ASSERT_FALSE(session);
     EXPECT_EQ(session.error().kind, ErrorKind::no_provider);
@@ -160,14 +166,15 @@ TEST_F(PluginProviderTest, APluginIsNotAskedAboutVirtualDisks) {
 
 TEST_F(PluginProviderTest, AMissingPluginSaysHowToStartIt) {
     PluginProvider provider("exec", settings_);
-    auto claimed = provider.claim({&whole_}, inventory_);
-    ASSERT_FALSE(claimed);
-    EXPECT_EQ(claimed.error().kind, ErrorKind::plugin_missing);
-    EXPECT_THAT(claimed.error().message(), HasSubstr("systemctl enable --now quiesced-plugin-exec.socket"));
+    auto claims = provider.claim({&whole_, &own_}, inventory_);
+    ASSERT_TRUE(claims.at(0).error);
+    EXPECT_FALSE(claims.at(1).error) << "it would not have been asked about that one";
+    EXPECT_EQ(claims.at(0).error->kind, ErrorKind::plugin_missing);
+    EXPECT_THAT(claims.at(0).error->message(), HasSubstr("systemctl enable --now quiesced-plugin-exec.socket"));
     { const FakePlugin gone(settings_.directory, "exec"); } // leaves its socket behind
-    claimed = provider.claim({&whole_}, inventory_);
-    ASSERT_FALSE(claimed);
-    EXPECT_EQ(claimed.error().kind, ErrorKind::plugin_missing);
+    claims = provider.claim({&whole_}, inventory_);
+    ASSERT_TRUE(claims.at(0).error);
+    EXPECT_EQ(claims.at(0).error->kind, ErrorKind::plugin_missing);
     const auto session = provider.begin(set_, {&whole_}, inventory_);
     EXPECT_EQ((*session)->arm().error().kind, ErrorKind::plugin_missing);
     EXPECT_TRUE((*session)->disarm());
@@ -176,9 +183,9 @@ TEST_F(PluginProviderTest, AMissingPluginSaysHowToStartIt) {
 TEST_F(PluginProviderTest, APluginOfAnotherProtocolVersionIsRefused) {
     FakePlugin plugin(settings_.directory, "exec");
     plugin.answer("describe", {{"name", "exec"}, {"protocols", {2}}});
-    const auto claimed = PluginProvider("exec", settings_).claim({&whole_}, inventory_);
-    ASSERT_FALSE(claimed);
-    EXPECT_THAT(claimed.error().message(), HasSubstr("does not speak version 1"));
+    const auto claims = PluginProvider("exec", settings_).claim({&whole_}, inventory_);
+    ASSERT_TRUE(claims.at(0).error);
+    EXPECT_THAT(claims.at(0).error->message(), HasSubstr("does not speak version 1"));
 }
 
 TEST_F(PluginProviderTest, AFailedPrepareIsAborted) {

@@ -48,6 +48,7 @@ public:
         volume.mounts = {{.path = mount, .mount_id = 900, .root = "/", .read_only = false}};
         volumes_.push_back(volume);
     }
+    void change_disk(std::uint32_t minor, const std::function<void(Disk&)>& change) { change(disks_.at(number(minor))); }
     [[nodiscard]] Inventory inventory() const { return {volumes_, BlockGraph(nodes_), disks_}; }
 
 private:
@@ -105,16 +106,20 @@ public:
     bool claims = true;
     std::optional<Error> claim_error, arm_error, commit_error, finish_error, disarm_error, remove_error;
     std::vector<DmChain> chains;
+    std::optional<Error> estimate_error;
+    Estimate estimate;
     std::shared_ptr<FakeCalls> calls = std::make_shared<FakeCalls>();
     std::function<void()> during_arm, during_commit;
 
     [[nodiscard]] std::string name() const override { return name_; }
-    Result<std::vector<std::size_t>> claim(const std::vector<const Volume*>& volumes, const Inventory& /*inventory*/) override {
-        if (claim_error) return tl::unexpected<Error>(*claim_error);
-        std::vector<std::size_t> mine;
-        for (std::size_t i = 0; claims && i < volumes.size(); ++i)
-            if (volumes[i]->placement == takes_) mine.push_back(i);
-        return mine;
+    std::vector<Claim> claim(const std::vector<const Volume*>& volumes, const Inventory& /*inventory*/) override {
+        std::vector<Claim> answers(volumes.size());
+        for (std::size_t i = 0; i < volumes.size(); ++i) {
+            if (volumes[i]->placement != takes_) answers[i].reason = "it is of another kind";
+            else if (claim_error) answers[i].error = claim_error;
+            else answers[i] = {.taken = claims, .reason = claims ? "it is of its kind" : "it does not want it", .error = {}};
+        }
+        return answers;
     }
     Result<std::unique_ptr<ProviderSession>> begin(const SetId& /*set*/, const std::vector<const Volume*>& volumes,
                                                    const Inventory& /*inventory*/) override {
@@ -139,6 +144,10 @@ private:
     class Session : public ProviderSession {
     public:
         Session(FakeProvider& provider, std::vector<std::string> volumes) : provider_(provider), volumes_(std::move(volumes)) {}
+        Result<Estimate> estimate() override {
+            if (provider_.estimate_error) return tl::unexpected<Error>(*provider_.estimate_error);
+            return provider_.estimate;
+        }
         Result<void> arm() override {
             provider_.calls->add("arm");
             if (provider_.during_arm) provider_.during_arm();

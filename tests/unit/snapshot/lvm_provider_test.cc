@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "../claims.h"
 #include "lvm_twin.h"
 
 namespace quiesced {
@@ -37,6 +38,7 @@ protected:
         auto& volume = *volumes_.emplace_back(std::make_unique<Volume>());
         volume.name = name;
         volume.devices = {node.number};
+        volume.device_path = "/dev/mapper/" + dm_name;
         return volume;
     }
 
@@ -62,27 +64,57 @@ protected:
 };
 
 TEST_F(LvmProviderTest, ClaimsVolumesOnOneLogicalVolumeWithOneCommand) {
-    const auto claimed = provider_.claim(chosen({3, 1, 2, 0, 4}), inventory_);
-    ASSERT_TRUE(claimed) << claimed.error().message();
-    EXPECT_THAT(*claimed, ElementsAre(1, 3));
+    const auto claims = provider_.claim(chosen({3, 1, 2, 0, 4}), inventory_);
+    EXPECT_THAT(taken(claims), ElementsAre(1, 3));
     EXPECT_EQ(lvm_->calls.size(), 1U);
 }
 
 TEST_F(LvmProviderTest, ClaimRunsNothingWithoutALogicalVolume) {
-    const auto claimed = provider_.claim(chosen({2, 3}), inventory_);
-    ASSERT_TRUE(claimed);
-    EXPECT_THAT(*claimed, IsEmpty());
+    EXPECT_THAT(taken(provider_.claim(chosen({2, 3}), inventory_)), IsEmpty());
     EXPECT_THAT(lvm_->calls, IsEmpty());
+}
+
+TEST_F(LvmProviderTest, EveryClaimSaysWhy) {
+    lvm_->find("a")->segment_type = "vdo";
+    const auto claims = provider_.claim(chosen({0, 1, 2, 4}), inventory_);
+    EXPECT_EQ(claims.at(0).reason, "vg/a is a logical volume of the type vdo, of which LVM takes no snapshot here");
+    EXPECT_EQ(claims.at(1).reason, "vg/c is a thin volume of the pool vg/pool");
+    EXPECT_EQ(claims.at(2).reason, "/dev/mapper/luks is no logical volume");
+    EXPECT_EQ(claims.at(3).reason, "it lies on 2 devices, of which LVM would take one after another");
+    lvm_->find("a")->segment_type = "linear";
+    EXPECT_EQ(provider_.claim(chosen({0}), inventory_).at(0).reason, "vg/a is a thick logical volume (linear)");
+}
+
+TEST_F(LvmProviderTest, AnEstimateSaysWhatArmNeedsAndChangesNothing) {
+    const auto session = provider_.begin(set_, chosen({0, 1}), inventory_);
+    ASSERT_TRUE(session);
+    const auto estimate = (*session)->estimate();
+    ASSERT_TRUE(estimate) << estimate.error().message();
+    ASSERT_EQ(estimate->space.size(), 2U);
+    EXPECT_EQ(estimate->space[0].name, "vg");
+    EXPECT_THAT(estimate->space[0].volumes, ElementsAre("/a"));
+    EXPECT_EQ(estimate->space[0].needed, Bytes{100ULL << 20U});
+    EXPECT_EQ(estimate->space[1].name, "vg/pool");
+    EXPECT_THAT(estimate->space[1].volumes, ElementsAre("/c"));
+    EXPECT_EQ(estimate->stores, (std::map<std::string, Bytes>{{"/a", Bytes{100ULL << 20U}}}));
+    EXPECT_EQ(lvm_->calls.size(), lvm_->count("lvs"));
+    EXPECT_THAT(lvm_->names(), ElementsAre("a", "pool", "c"));
+    ASSERT_TRUE((*session)->arm());
+    EXPECT_EQ(lvm_->find("a" + kSuffix)->size, estimate->stores.at("/a")) << "what was estimated is what is made";
 }
 
 TEST_F(LvmProviderTest, ASnapshotIsNotClaimed) {
     lvm_->find("a")->attributes = "swi-aos---";
-    EXPECT_THAT(provider_.claim(chosen({0, 1}), inventory_).value(), ElementsAre(1));
+    EXPECT_THAT(taken(provider_.claim(chosen({0, 1}), inventory_)), ElementsAre(1));
 }
 
-TEST_F(LvmProviderTest, ABrokenLvmFailsTheClaim) {
+TEST_F(LvmProviderTest, ABrokenLvmFailsTheClaimOfLogicalVolumesAlone) {
     lvm_->fail_on = "lvs";
-    EXPECT_EQ(provider_.claim(chosen({0}), inventory_).error().kind, ErrorKind::lvm_failed);
+    const auto claims = provider_.claim(chosen({0, 2}), inventory_);
+    ASSERT_TRUE(claims.at(0).error);
+    EXPECT_EQ(claims.at(0).error->kind, ErrorKind::lvm_failed);
+    EXPECT_FALSE(claims.at(0).taken);
+    EXPECT_FALSE(claims.at(1).error);
 }
 
 TEST_F(LvmProviderTest, BeginRefusesAVolumeThatIsNoLogicalVolume) {

@@ -87,6 +87,24 @@ TEST(LvmSpace, AThinPoolMustHaveRoomInDataAndMetadata) {
     EXPECT_THAT(metadata.error().message(), HasSubstr("--poolmetadatasize"));
 }
 
+TEST(LvmSpace, TheNeedsNameEveryPlaceWithWhatIsNeededAndFound) {
+    const auto a = thick("a", 500, 200);
+    const auto c = thin("c");
+    const auto needs = space_needs({{c, "sc", Bytes{}, {"/c", "/c2"}}, {a, "sa", Bytes{204 * kMiB}, {"/a"}}}, {a, c, pool(81.5, 2)});
+    ASSERT_EQ(needs.size(), 2U);
+    EXPECT_EQ(needs[0].kind, "volume-group");
+    EXPECT_EQ(needs[0].needed, Bytes{204 * kMiB});
+    EXPECT_EQ(needs[0].free, Bytes{200 * kMiB});
+    EXPECT_EQ(needs[0].volumes, std::vector<std::string>{"/a"});
+    EXPECT_TRUE(needs[0].refusal);
+    EXPECT_EQ(needs[1].kind, "thin-pool");
+    EXPECT_EQ(needs[1].name, "vg/pool");
+    EXPECT_EQ(needs[1].volumes, (std::vector<std::string>{"/c", "/c2"}));
+    EXPECT_EQ(needs[1].data_percent, 81.5);
+    EXPECT_FALSE(needs[1].refusal);
+    EXPECT_THAT(needs[1].text, HasSubstr("81.5 % full"));
+}
+
 TEST(LvmSpace, AFailedPoolIsRefused) {
     const auto a = thin("a");
     for (const auto* attributes : {"twi-aotzF-", "twi-aotzM-"}) {
