@@ -16,8 +16,6 @@
 namespace quiesced {
 namespace {
 
-constexpr std::size_t kDeepestStack = 64;
-
 bool exists_at(int directory, const char* name) { return ::faccessat(directory, name, F_OK, 0) == 0; }
 
 /// An attribute that not every device has.

@@ -12,6 +12,9 @@
 
 namespace quiesced {
 
+/// More layers than these are taken for a mistake.
+inline constexpr int kDeepestStack = 64;
+
 /// The file behind a loop device. `file_system` is the st_dev of the file as the kernel holds it (LOOP_GET_STATUS64
 /// lo_device), which a mount over the file's folder cannot fake; the path is for people only. In an Inventory the
 /// number is always a volume's superblock, or 0:0 where no volume is known: btrfs has an st_dev for each subvolume,

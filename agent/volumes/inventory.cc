@@ -7,16 +7,31 @@
 namespace quiesced {
 
 Inventory::Inventory(std::vector<Volume> volumes, BlockGraph graph, std::map<DeviceNumber, Disk> disks)
-    : volumes_(std::move(volumes)), graph_(std::move(graph)), disks_(std::move(disks)) {}
+    : volumes_(std::move(volumes)), graph_(std::move(graph)), disks_(std::move(disks)) {
+    for (std::size_t i = 0; i < volumes_.size(); ++i) by_superblock_.emplace(volumes_[i].superblock, i);
+}
 
 const Volume* Inventory::backing_of(const Volume& volume) const {
+    std::map<DeviceNumber, int> depths;
+    return deepest_backing(volume, depths).volume;
+}
+
+/// `depths` are those that are known; 0 for volumes whose search is under way, so that one which lies on itself ends it.
+Inventory::Backing Inventory::deepest_backing(const Volume& volume, std::map<DeviceNumber, int>& depths) const {
+    Backing deepest;
+    depths[volume.superblock] = 0;
     for (const auto leaf : volume.leaves) {
         const auto* node = graph_.find(leaf);
         if (node == nullptr || !node->backing || node->backing->file_system == DeviceNumber{}) continue;
-        for (const auto& candidate : volumes_)
-            if (candidate.superblock == node->backing->file_system) return &candidate;
+        const auto found = by_superblock_.find(node->backing->file_system);
+        if (found == by_superblock_.end()) continue;
+        const auto& candidate = volumes_[found->second];
+        const auto known = depths.find(candidate.superblock);
+        const int depth = 1 + (known != depths.end() ? known->second : deepest_backing(candidate, depths).depth);
+        if (depth > deepest.depth) deepest = {&candidate, depth};
     }
-    return nullptr;
+    depths[volume.superblock] = deepest.depth;
+    return deepest;
 }
 
 Result<std::vector<const Volume*>> Inventory::stacked_on(const Volume& volume) const {

@@ -9,9 +9,12 @@
 #include "volumes/block_graph.h"
 #include "volumes/disk.h"
 #include "volumes/loop_status.h"
+#include "volumes/swap_area.h"
 #include "volumes/volume.h"
 
 namespace quiesced {
+
+struct PlacementVerdict;
 
 /// Where the kernel's tables are; a test points these at a fixture tree.
 struct SystemPaths {
@@ -20,14 +23,6 @@ struct SystemPaths {
     std::string dev = "/dev";
     std::string udev_data = "/run/udev/data";
     std::string proc = "/proc"; ///< the processes' mount namespaces, and the swap areas
-};
-
-/// An active swap area, as in /proc/swaps.
-struct SwapArea {
-    std::string path;    ///< unescaped: a file, or a device node
-    bool is_file = false;
-    DeviceNumber place;  ///< a file's volume (its superblock), or the block device; 0:0 where it is not found
-    Bytes size;
 };
 
 /// What this guest has: volumes, the devices below them, the disks at the bottom. A value: read once, then only asked.
@@ -53,9 +48,10 @@ public:
     [[nodiscard]] const std::vector<std::string>& problems() const { return problems_; }
 
     /// The volume that a requestor names: a mount point, a device path (any link to it), UUID=... or LABEL=... (of
-    /// several, the mounted one).
+    /// several, the mounted one). An overlay's mount point names the volume of its upper folder; one of another
+    /// namespace is named "/proc/PID/root/..." as in MountPoint::open_path().
     /// Errors, each with what to do: no_such_volume; not_mounted (an existing folder that is no mount point, says on
-    /// which volume it lies); unsupported (tmpfs, network and other file systems without a disk; a device that is in
+    /// which volume it lies; a mount point of another namespace, says of whose); unsupported (tmpfs, network and other file systems without a disk; a device that is in
     /// use below another); invalid_argument (no such form of name, or several volumes answer to it).
     /// The result points into this inventory.
     [[nodiscard]] Result<const Volume*> resolve(const std::string& name) const;
@@ -64,11 +60,22 @@ public:
     /// up. Errors: loop_backing when the volume lies on itself.
     [[nodiscard]] Result<std::vector<const Volume*>> stacked_on(const Volume& volume) const;
 
-    /// The volume whose file backs the loop device that `volume` lies on; nullptr when it lies on none.
+    /// The volume whose file backs the loop device that `volume` lies on; of several the one that itself lies on the most
+    /// others. nullptr when there is none.
     [[nodiscard]] const Volume* backing_of(const Volume& volume) const;
 
+    /// Puts what the hypervisor said of its disks, by stable_key(), in the place of our guesses, in all volumes above them.
+    void overrule(const std::map<std::string, PlacementVerdict>& verdicts);
+
 private:
+    struct Backing {
+        const Volume* volume = nullptr;
+        int depth = 0; ///< how many files deep
+    };
+    [[nodiscard]] Backing deepest_backing(const Volume& volume, std::map<DeviceNumber, int>& depths) const;
+
     std::vector<Volume> volumes_;
+    std::map<DeviceNumber, std::size_t> by_superblock_; ///< index in volumes_
     BlockGraph graph_;
     std::map<DeviceNumber, Disk> disks_;
     std::vector<SwapArea> swaps_;

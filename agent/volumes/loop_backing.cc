@@ -3,7 +3,7 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
+#include <optional>
 #include <set>
 
 #include "volumes/file_system_type.h"
@@ -12,15 +12,14 @@
 namespace quiesced {
 namespace {
 
-constexpr int kDeepestOverlay = 8; // the kernel permits two
-
 /// What the kernel appends when the file has been unlinked: it lives on for the loop device.
 constexpr std::string_view kDeleted = " (deleted)";
 
 class Settler {
 public:
-    Settler(const std::vector<Volume>& volumes, const std::vector<MountEntry>& entries, const MountTree& tree)
-        : entries_(entries), tree_(tree) {
+    Settler(const std::vector<Volume>& volumes, const std::vector<MountEntry>& entries, const MountTree& tree,
+            const std::map<DeviceNumber, DeviceNumber>& overlay_uppers)
+        : entries_(entries), tree_(tree), overlay_uppers_(overlay_uppers) {
         for (const auto& volume : volumes) superblocks_.insert(volume.superblock);
     }
 
@@ -29,13 +28,9 @@ public:
         auto path = backing.path;
         if (path.ends_with(kDeleted)) path.resize(path.size() - kDeleted.size());
         auto number = backing.file_system;
-        if (!superblocks_.contains(number)) number = search(number, path);
-        for (int depth = 0; depth < kDeepestOverlay; ++depth) {
-            const auto upper = upper_of(number);
-            if (!upper) return number;
-            number = *upper;
-        }
-        return {};
+        if (!superblocks_.contains(number) && !overlay_uppers_.contains(number)) number = search(number, path);
+        const auto upper = overlay_uppers_.find(number);
+        return upper == overlay_uppers_.end() ? number : upper->second;
     }
 
 private:
@@ -45,46 +40,55 @@ private:
         if (number == DeviceNumber{}) return entry == nullptr ? number : entry->device;
         if (const auto found = by_path(number, path); found != DeviceNumber{}) return found;
         // The file has been unlinked or covered, but its subvolume may be mounted somewhere.
-        for (const auto& candidate : entries_)
-            if (candidate.file_system == "btrfs" && tree_.visible(candidate))
-                if (const auto found = by_path(number, candidate.mount_point); found != DeviceNumber{}) return found;
-        return {};
+        const auto& subvolumes = btrfs_subvolumes();
+        const auto found = subvolumes.find(number);
+        return found == subvolumes.end() ? DeviceNumber{} : found->second;
     }
 
-    /// The mount of a path, if its st_dev is `number`.
-    [[nodiscard]] DeviceNumber by_path(DeviceNumber number, const std::string& path) const {
+    /// By the st_dev of each mounted subvolume, its superblock. Found out once, and only if somebody needs it.
+    [[nodiscard]] const std::map<DeviceNumber, DeviceNumber>& btrfs_subvolumes() const {
+        if (subvolumes_) return *subvolumes_;
+        subvolumes_.emplace();
+        for (const auto& candidate : entries_) {
+            if (candidate.file_system != "btrfs" || !tree_.visible(candidate)) continue;
+            const auto reached = reach(candidate.mount_point);
+            if (reached) subvolumes_->emplace(DeviceNumber::from(reached->status.st_dev), candidate.device);
+        }
+        return *subvolumes_;
+    }
+
+    [[nodiscard]] std::optional<LocalPath> reach(const std::string& path) const {
         const auto forbidden = [this](const std::string& part) {
             const auto* entry = tree_.at(part);
             return entry != nullptr && classify_file_system(entry->file_system).remote_answer;
         };
-        const auto reached = walk_path(path, forbidden);
-        if (!reached || reached->stopped || DeviceNumber::from(reached->status.st_dev) != number) return {};
+        auto reached = walk_path(path, forbidden);
+        if (!reached || reached->stopped) return std::nullopt;
+        return std::move(*reached);
+    }
+
+    /// The mount of a path, if its st_dev is `number`.
+    [[nodiscard]] DeviceNumber by_path(DeviceNumber number, const std::string& path) const {
+        const auto reached = reach(path);
+        if (!reached || DeviceNumber::from(reached->status.st_dev) != number) return {};
         const auto* entry = tree_.at(reached->path);
         return entry == nullptr ? DeviceNumber{} : entry->device;
     }
 
-    [[nodiscard]] std::optional<DeviceNumber> upper_of(DeviceNumber number) const {
-        for (const auto& entry : entries_) {
-            if (entry.device != number || entry.file_system != "overlay") continue;
-            const auto folder = option_value(entry.super_options, "upperdir");
-            const auto* upper = folder.empty() ? nullptr : tree_.at(folder);
-            if (upper == nullptr || upper->device == number) return std::nullopt;
-            return upper->device;
-        }
-        return std::nullopt;
-    }
-
     const std::vector<MountEntry>& entries_;
     const MountTree& tree_;
+    const std::map<DeviceNumber, DeviceNumber>& overlay_uppers_;
     std::set<DeviceNumber> superblocks_;
+    mutable std::optional<std::map<DeviceNumber, DeviceNumber>> subvolumes_;
 };
 
 } // namespace
 
 BlockGraph settle_loop_backings(const BlockGraph& graph, const std::vector<Volume>& volumes,
                                 const std::vector<MountEntry>& entries, const MountTree& tree,
+                                const std::map<DeviceNumber, DeviceNumber>& overlay_uppers,
                                 std::vector<std::string>& problems) {
-    const Settler settler(volumes, entries, tree);
+    const Settler settler(volumes, entries, tree, overlay_uppers);
     auto nodes = graph.nodes();
     for (auto& [number, node] : nodes) {
         if (!node.backing) continue;

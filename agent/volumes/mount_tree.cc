@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <set>
 
+#include "volumes/file_system_type.h"
+
 namespace quiesced {
 
 MountTree::MountTree(const std::vector<MountEntry>& entries) {
@@ -16,7 +18,9 @@ MountTree::MountTree(const std::vector<MountEntry>& entries) {
     }
 }
 
-const MountEntry* MountTree::at(std::string_view path) const {
+/// Tells `passed` every mount in which a further part of the path is looked up.
+template <typename Passed>
+const MountEntry* MountTree::walk(std::string_view path, const Passed& passed) const {
     const MountEntry* current = nullptr;
     // A damaged table could list two mounts as each other's parent: no more steps than there are mounts.
     std::size_t steps = children_.size();
@@ -30,10 +34,23 @@ const MountEntry* MountTree::at(std::string_view path) const {
     };
     descend("/");
     for (std::size_t end = 0; end < path.size() && path != "/";) {
+        if (current != nullptr) passed(*current);
         end = std::min(path.find('/', end + 1), path.size());
         descend(path.substr(0, end));
     }
     return current;
+}
+
+const MountEntry* MountTree::at(std::string_view path) const {
+    return walk(path, [](const MountEntry& /*passed*/) {});
+}
+
+bool MountTree::behind_remote(const MountEntry& entry) const {
+    bool remote = false;
+    walk(entry.mount_point, [&remote](const MountEntry& passed) {
+        remote = remote || (passed.file_system != "autofs" && classify_file_system(passed.file_system).remote_answer);
+    });
+    return remote;
 }
 
 } // namespace quiesced

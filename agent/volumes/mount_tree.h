@@ -25,7 +25,14 @@ public:
     /// False when something is mounted over the entry or over a folder above it, so that its path leads elsewhere.
     [[nodiscard]] bool visible(const MountEntry& entry) const { return at(entry.mount_point) == &entry; }
 
+    /// True when the way to the entry's mount point leads through a network or FUSE mount, whose server would be asked
+    /// for the folders on it. (An autofs mount is passed without a question to its daemon, once something is mounted on it.)
+    [[nodiscard]] bool behind_remote(const MountEntry& entry) const;
+
 private:
+    template <typename Passed>
+    const MountEntry* walk(std::string_view path, const Passed& passed) const;
+
     /// Topmost mounts are children of this; the kernel's ids are 31 or 32 bits (64 for the unique ones of 6.8).
     static constexpr std::uint64_t kTop = UINT64_MAX;
     std::map<std::pair<std::uint64_t, std::string_view>, const MountEntry*> children_; ///< by parent and mount point

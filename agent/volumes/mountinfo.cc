@@ -9,9 +9,6 @@
 namespace quiesced {
 namespace {
 
-/// A mount namespace holds at most 100,000 mounts by default (fs.mount-max), of a few hundred bytes each.
-constexpr std::size_t kLargestTable = 64U << 20U;
-
 /// Cuts the next field off. Exactly one space separates fields, so that an empty source keeps its place.
 std::string_view next_field(std::string_view& rest) {
     const auto end = std::min(rest.find(' '), rest.size());
@@ -87,7 +84,7 @@ MountTable parse_mountinfo(std::string_view text) {
 }
 
 Result<MountTable> read_mountinfo(const std::string& path) {
-    auto text = read_file(path, kLargestTable);
+    auto text = read_file(path, kLargestMountTable);
     if (!text) return pass(text);
     return parse_mountinfo(*text);
 }

@@ -37,6 +37,9 @@ struct MountTable {
     std::vector<MountLineError> errors;
 };
 
+/// A mount namespace holds at most 100,000 mounts by default (fs.mount-max), of a few hundred bytes each.
+inline constexpr std::size_t kLargestMountTable = 64U << 20U; ///< bytes
+
 /// Parses the text of a mountinfo file. A line that cannot be understood costs that line only.
 MountTable parse_mountinfo(std::string_view text);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <algorithm>
+#include <optional>
 
 #include "volumes/file_system_type.h"
 #include "volumes/inventory.h"
@@ -24,11 +25,44 @@ bool lies_below(const std::string& path, const std::string& folder) {
 Place place_of(const std::vector<Volume>& volumes, const std::string& path) {
     Place deepest;
     for (const auto& volume : volumes)
-        for (const auto& mount : volume.mounts)
-            if (!mount.hidden && lies_below(path, mount.path) &&
-                (deepest.mount == nullptr || mount.path.size() > deepest.mount->path.size()))
-                deepest = {&volume, &mount};
+        for (const auto* mounts : {&volume.mounts, &volume.overlays})
+            for (const auto& mount : *mounts)
+                if (!mount.hidden && !mount.process && lies_below(path, mount.path) &&
+                    (deepest.mount == nullptr || mount.path.size() > deepest.mount->path.size()))
+                    deepest = {&volume, &mount};
     return deepest;
+}
+
+/// Whether a path leads through another process's view: "/proc/1234/root/...", whose links are not what they say.
+bool leads_through_process(const std::string& path) {
+    if (!path.starts_with("/proc/")) return false;
+    const auto process_end = path.find('/', 6);
+    if (process_end == std::string::npos) return false;
+    const auto process = path.substr(6, process_end - 6);
+    const bool is_process = process == "self" || process == "thread-self" ||
+                            process.find_first_not_of("0123456789") == std::string::npos;
+    const auto part = path.substr(process_end + 1, path.find('/', process_end + 1) - process_end - 1);
+    return is_process && (part == "root" || part == "cwd" || part == "fd" || part == "exe" || part == "task");
+}
+
+/// A path as another mount namespace knows it. With `whole`, only "/proc/PID/root/..." as a whole is such a path.
+Place foreign_place_of(const std::vector<Volume>& volumes, const std::string& path, bool whole) {
+    for (const auto& volume : volumes)
+        for (const auto& mount : volume.mounts)
+            if (mount.process && !mount.hidden && path == (whole ? mount.open_path() : mount.path)) return {&volume, &mount};
+    return {};
+}
+
+/// An error for what is no mount point here but in another namespace; nothing where that is not so.
+std::optional<Error> mounted_elsewhere(const std::vector<Volume>& volumes, const std::string& path, const std::string& name) {
+    const auto place = foreign_place_of(volumes, path, false);
+    if (place.volume == nullptr) return std::nullopt;
+    const auto& process = *place.mount->process;
+    return fail(ErrorKind::not_mounted,
+                "'" + name + "' is mounted in the mount namespace of process " + std::to_string(process.pid) + " (" +
+                    process.command + ") only, not here",
+                "Name it " + place.volume->name + ".")
+        .value();
 }
 
 /// The volume itself, or why it can never be a member.
@@ -101,6 +135,9 @@ Result<const Volume*> Inventory::resolve(const std::string& name) const {
     const auto path = clean_path(name);
     if (const auto place = place_of(volumes_, path); place.mount != nullptr && place.mount->path == path)
         return member(*place.volume, name);
+    if (const auto place = foreign_place_of(volumes_, path, true); place.volume != nullptr) return member(*place.volume, name);
+    if (leads_through_process(path))
+        return fail(ErrorKind::no_such_volume, "'" + name + "' is no mount point of another mount namespace", kSeeVolumes);
     for (const auto& [number, node] : graph_.nodes())
         if (path == node.path() || path == "/dev/" + node.name) return by_device(*this, number, name);
 
@@ -110,6 +147,7 @@ Result<const Volume*> Inventory::resolve(const std::string& name) const {
     };
     const auto reached = walk_path(path, forbidden);
     if (!reached) {
+        if (auto elsewhere = mounted_elsewhere(volumes_, path, name)) return tl::unexpected<Error>(std::move(*elsewhere));
         auto error = fail(ErrorKind::no_such_volume, "'" + name + "' names no volume", kSeeVolumes);
         error.value().error_number = reached.error().error_number;
         return error;
@@ -119,6 +157,7 @@ Result<const Volume*> Inventory::resolve(const std::string& name) const {
     if (place.mount != nullptr && place.mount->path == reached->path) return member(*place.volume, name);
     if (reached->stopped) return member(*place.volume, name); // its error: nothing there is ever a member
     if (S_ISBLK(reached->status.st_mode)) return by_device(*this, DeviceNumber::from(reached->status.st_rdev), name);
+    if (auto elsewhere = mounted_elsewhere(volumes_, path, name)) return tl::unexpected<Error>(std::move(*elsewhere));
     const auto where = place.volume == nullptr ? std::string() : "; it lies on the volume " + place.volume->name;
     return fail(ErrorKind::not_mounted,
                 "'" + name + "' is no mount point, but a " + (S_ISDIR(reached->status.st_mode) ? "folder" : "file") +

@@ -9,13 +9,13 @@
 #include <algorithm>
 #include <charconv>
 #include <memory>
+#include <set>
+#include <vector>
 
 #include "base/file.h"
 
 namespace quiesced {
 namespace {
-
-constexpr int kDeepestStack = 64;
 
 /// udev writes what may be unsafe in a shell as \x20.
 std::string unescape_hex(std::string_view text) {
@@ -45,25 +45,22 @@ std::string value_of(blkid_probe probe, const char* name) {
     return ::blkid_probe_lookup_value(probe, name, &data, nullptr) == 0 && data != nullptr ? data : std::string();
 }
 
-/// `depth` ends the walk of a graph with a cycle.
-bool may_block_below(const BlockNode& node, const BlockGraph& graph, const std::string& sysfs, int depth) {
-    if (depth > kDeepestStack) return true;
-    if (node.kind == BlockNode::Kind::device_mapper) {
-        // A multipath device without paths keeps what it is asked (queue_if_no_path); sysfs does not tell.
-        if (node.dm_uuid.starts_with("mpath-")) return true;
-        const auto suspended =
-            read_attribute_at(AT_FDCWD, sysfs + "/dev/block/" + node.number.text() + "/dm/suspended");
-        if (!suspended || *suspended != "0") return true;
-    }
-    return std::any_of(node.lower.begin(), node.lower.end(), [&](DeviceNumber number) {
-        const auto* lower = graph.find(number);
-        return lower == nullptr || may_block_below(*lower, graph, sysfs, depth + 1);
-    });
+/// Whether the device itself keeps what it is asked, for ever perhaps.
+bool keeps_requests(const BlockNode& node, const std::string& sysfs) {
+    if (node.kind != BlockNode::Kind::device_mapper) return false;
+    // A multipath device without paths keeps what it is asked (queue_if_no_path); sysfs does not tell.
+    if (node.dm_uuid.starts_with("mpath-")) return true;
+    const auto suspended = read_attribute_at(AT_FDCWD, sysfs + "/dev/block/" + node.number.text() + "/dm/suspended");
+    return !suspended || *suspended != "0";
 }
 
 } // namespace
 
-bool Signature::stands_alone() const { return type != "swap" && type != "swsuspend" && !type.ends_with("_member"); }
+bool Signature::stands_alone() const {
+    // "jbd" and "xfs_external_log" are journals of a file system that is on another device.
+    return type != "swap" && type != "swsuspend" && type != "jbd" && type != "xfs_external_log" &&
+           !type.ends_with("_member");
+}
 
 Signature parse_udev_signature(std::string_view text) {
     Signature signature;
@@ -105,7 +102,18 @@ Result<Signature> probe_signature(int fd) {
 }
 
 bool reading_may_block(const BlockNode& node, const BlockGraph& graph, const std::string& sysfs) {
-    return may_block_below(node, graph, sysfs, 0);
+    // Each device once, however the stack is interwoven.
+    std::vector<const BlockNode*> stack{&node};
+    std::set<DeviceNumber> seen{node.number};
+    for (std::size_t i = 0; i < stack.size(); ++i) {
+        if (keeps_requests(*stack[i], sysfs)) return true;
+        for (const auto number : stack[i]->lower) {
+            const auto* lower = graph.find(number);
+            if (lower == nullptr) return true;
+            if (seen.insert(number).second) stack.push_back(lower);
+        }
+    }
+    return false;
 }
 
 Signature read_signature(const BlockNode& node, const BlockGraph& graph, const std::string& udev_data,

@@ -14,7 +14,7 @@ struct Signature {
     std::string type; ///< "ext4", "swap", "LVM2_member"
     std::string uuid;
     std::string label;
-    /// Whether it can be a volume of its own. False for swap and for parts of something else (PV, RAID member).
+    /// Whether it can be a volume of its own. False for swap and for parts of something else (PV, RAID member, journal).
     [[nodiscard]] bool stands_alone() const;
 };
 

@@ -118,6 +118,57 @@ TEST(BlockGraph, LayersOfLvmAreRecognisedByTheirUuid) {
     EXPECT_FALSE(node.lvm_internal());
 }
 
+TEST(BlockGraph, ALayerOfLvmIsNamed) {
+    const std::string uuid = std::string(kGroup) + "1";
+    const auto layer = [](const std::string& dm_uuid, const std::string& dm_name) {
+        BlockNode node;
+        node.dm_uuid = dm_uuid;
+        node.dm_name = dm_name;
+        return node.lvm_layer();
+    };
+    EXPECT_EQ(layer(uuid, "vg-lv"), "");
+    for (const auto* suffix : {"real", "cow", "tpool", "tdata", "tmeta", "cdata", "cmeta", "cvol", "vpool", "vdata", "pool"})
+        EXPECT_EQ(layer(uuid + "-" + suffix, "vg-lv"), suffix);
+    EXPECT_EQ(layer(uuid, "vg-lv_rimage_0"), "rimage");
+    EXPECT_EQ(layer(uuid, "vg-lv_rmeta_11"), "rmeta");
+    EXPECT_EQ(layer(uuid, "vg-lv_mimage_1"), "mimage");
+    EXPECT_EQ(layer(uuid, "vg-lv_mlog"), "mlog");
+    EXPECT_EQ(layer(uuid, "vg-lv_rimage_"), "");
+    EXPECT_EQ(layer(uuid, "vg-lv_rimage_0x"), "");
+    EXPECT_EQ(layer("CRYPT-LUKS2-00-name", "x_rimage_0"), "");
+}
+
+TEST(BlockGraph, TheTypesAreThoseThatLsblkNames) {
+    Fixture fixture;
+    fixture.virtio("254:0", "vda");
+    fixture.partition("254:1", "254:0", "vda1");
+    fixture.dm("253:0", "vg-lv", std::string(kGroup) + "1", {"254:1"});
+    fixture.dm("253:1", "luks", "CRYPT-LUKS2-0123-luks", {"254:1"});
+    fixture.dm("253:2", "mpatha", "mpath-3600140500", {"254:1"});
+    fixture.dm("253:3", "mpatha-part1", "part1-mpath-3600140500", {"253:2"});
+    fixture.dm("253:4", "plain", "", {"254:1"});
+    fixture.block("9:0", "virtual/block/md0");
+    fixture.attribute("9:0", "md/level", "raid1");
+    fixture.block("9:1", "virtual/block/md1");
+    fixture.attribute("9:1", "md/level", "");
+    fixture.loop(0, "/file", "254:1");
+    fixture.block("11:0", "pci0000:00/0000:00:01.1/ata1/block/sr0");
+    fixture.attribute("11:0", "device/type", "5");
+    const auto graph = BlockGraph::read(fixture.sysfs(), fixture.probe()).value();
+    const auto type = [&](std::uint32_t major, std::uint32_t minor) { return graph.find({major, minor})->type; };
+    EXPECT_EQ(type(254, 0), "disk");
+    EXPECT_EQ(type(254, 1), "part");
+    EXPECT_EQ(type(253, 0), "lvm");
+    EXPECT_EQ(type(253, 1), "crypt");
+    EXPECT_EQ(type(253, 2), "mpath");
+    EXPECT_EQ(type(253, 3), "part");
+    EXPECT_EQ(type(253, 4), "dm");
+    EXPECT_EQ(type(9, 0), "raid1");
+    EXPECT_EQ(type(9, 1), "md");
+    EXPECT_EQ(type(7, 0), "loop");
+    EXPECT_EQ(type(11, 0), "rom");
+}
+
 TEST(BlockGraph, ASlashInADeviceNameIsOneInItsPath) {
     BlockNode node;
     node.name = "cciss!c0d0";

@@ -112,6 +112,16 @@ public:
         write("mountinfo", mounts_);
     }
 
+    /// A process in the mount namespace `space` (ours is 1) with that mount table.
+    void process(int pid, int space, const std::string& command, const std::string& table) const {
+        const auto folder = "proc/" + std::to_string(pid);
+        own_namespace();
+        namespace_link(folder, space);
+        write(folder + "/comm", command + "\n");
+        write(folder + "/mountinfo", table);
+    }
+    void swaps(const std::string& lines) const { write("proc/swaps", "Filename\t\tType\t\tSize\tUsed\tPriority\n" + lines); }
+
     [[nodiscard]] LoopProbe probe() const {
         return [this](const std::string& name, const std::string&) -> Result<LoopStatus> {
             asked.push_back(name);
@@ -132,6 +142,14 @@ public:
     mutable std::vector<std::string> asked; ///< loop devices whose status was asked for
 
 private:
+    void own_namespace() const {
+        if (!std::filesystem::is_symlink(root_ / "proc/self/ns/mnt")) namespace_link("proc/self", 1);
+    }
+    void namespace_link(const std::string& process, int space) const {
+        std::filesystem::create_directories(root_ / process / "ns");
+        std::filesystem::create_symlink("mnt:[" + std::to_string(space) + "]", root_ / process / "ns/mnt");
+    }
+
     std::filesystem::path root_;
     std::map<std::string, std::string> places_;
     std::map<std::string, std::string> loops_;

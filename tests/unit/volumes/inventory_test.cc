@@ -108,7 +108,7 @@ TEST(Inventory, ThickAndThinLogicalVolumesAreVolumesAndTheirLayersAreNot) {
     for (const auto& volume : inventory.volumes()) {
         EXPECT_EQ(volume.placement, Placement::virtual_disk);
         EXPECT_THAT(volume.leaves, ElementsAre(DeviceNumber{254, 0}));
-        EXPECT_THAT(volume.evidence, ElementsAre("vda: transport=virtio, serial=disk-1"));
+        EXPECT_THAT(volume.evidence, ElementsAre("vda: transport=virtio, serial=disk-1, pci=0000:00:04.0"));
     }
     EXPECT_EQ(volume_named(inventory, "/thin").device_path, "/dev/mapper/vg-thin");
 }
@@ -207,7 +207,114 @@ TEST(Inventory, ALoopFileInAnOverlayIsWrittenToItsUpperFolder) {
     fixture.mount("7:0", "/mnt", "ext4", "/dev/loop0");
     const auto inventory = fixture.inventory();
     EXPECT_EQ(inventory.backing_of(volume_named(inventory, "/mnt"))->name, "/");
-    EXPECT_EQ(volume_named(inventory, "/merged").placement, Placement::none);
+}
+
+TEST(Inventory, AnOverlayIsAMountPointOfTheVolumeOfItsUpperFolder) {
+    Fixture fixture;
+    fixture.virtio("254:0", "vda");
+    fixture.virtio("254:16", "vdb");
+    fixture.mount("254:0", "/", "ext4", "/dev/vda");
+    fixture.mount("254:16", "/var/containers", "xfs", "/dev/vdb");
+    fixture.mount("0:50", "/merged", "overlay", "overlay", "/", 1, "rw,lowerdir=/l,upperdir=/var/containers/a\\054b/u,workdir=/w");
+    fixture.mount("0:51", "/nested", "overlay", "overlay", "/", 1, "rw,lowerdir=/l,upperdir=/merged/u,workdir=/merged/w");
+    fixture.mount("0:52", "/lower-only", "overlay", "overlay", "/", 1, "ro,lowerdir=/l:/m");
+    fixture.mount("0:53", "/relative", "overlay", "overlay", "/", 1, "rw,lowerdir=/l,upperdir=diff,workdir=work");
+    const auto inventory = fixture.inventory();
+    EXPECT_THAT(all_names(inventory), ElementsAre("/", "/var/containers", "/lower-only", "/relative"));
+    const auto& upper = volume_named(inventory, "/var/containers");
+    ASSERT_THAT(upper.overlays, SizeIs(2));
+    EXPECT_EQ(upper.overlays.at(0).path, "/merged");
+    EXPECT_EQ(upper.overlays.at(1).path, "/nested");
+    EXPECT_THAT(upper.mounts, SizeIs(1));
+    EXPECT_EQ(inventory.resolve("/merged").value()->name, "/var/containers");
+    EXPECT_EQ(inventory.resolve("/lower-only").error().kind, ErrorKind::unsupported);
+    EXPECT_EQ(volume_named(inventory, "/lower-only").placement, Placement::none);
+}
+
+TEST(Inventory, OverlaysThatNameEachOtherAsUpperAreStillListed) {
+    Fixture fixture;
+    fixture.virtio("254:0", "vda");
+    fixture.mount("254:0", "/", "ext4", "/dev/vda");
+    fixture.mount("0:50", "/a", "overlay", "overlay", "/", 1, "rw,upperdir=/b/u");
+    fixture.mount("0:51", "/b", "overlay", "overlay", "/", 1, "rw,upperdir=/a/u");
+    EXPECT_THAT(all_names(fixture.inventory()), ElementsAre("/", "/a", "/b"));
+}
+
+TEST(Inventory, SwapFilesAndSwapDevicesHaveTheirPlaces) {
+    Fixture fixture;
+    fixture.virtio("254:0", "vda");
+    fixture.dm("253:0", "vg-swap", lv_uuid('a'), {"254:0"});
+    fixture.mount("254:0", "/", "ext4", "/dev/vda");
+    fixture.swaps("/dev/dm-0                               partition\t8388604\t0\t-2\n"
+                  "/a\\040swap\\040file                        file\t\t1048572\t0\t-3\n"
+                  "garbage\n/half\n");
+    const auto inventory = fixture.inventory();
+    ASSERT_THAT(inventory.swaps(), SizeIs(2));
+    EXPECT_FALSE(inventory.swaps().at(0).is_file);
+    EXPECT_EQ(inventory.swaps().at(0).place, (DeviceNumber{253, 0}));
+    EXPECT_EQ(inventory.swaps().at(1).path, "/a swap file");
+    EXPECT_EQ(inventory.swaps().at(1).place, (DeviceNumber{254, 0}));
+    EXPECT_EQ(inventory.swaps().at(1).size, (Bytes{1048572ULL * 1024}));
+    EXPECT_THAT(volume_named(inventory, "/").swap_files, ElementsAre("/a swap file"));
+    // udev knows nothing of the device here: that it is in use is enough.
+    EXPECT_THAT(all_names(inventory), ElementsAre("/"));
+}
+
+TEST(Inventory, AJournalOfAnotherDeviceIsNoVolume) {
+    Fixture fixture;
+    fixture.virtio("254:0", "vda");
+    fixture.udev("254:0", {"ID_FS_TYPE=jbd"});
+    fixture.virtio("254:16", "vdb");
+    fixture.udev("254:16", {"ID_FS_TYPE=xfs_external_log"});
+    EXPECT_THAT(fixture.inventory().volumes(), IsEmpty());
+}
+
+TEST(Inventory, AVolumeOverSeveralLoopFilesIsBackedByTheOneThatIsDeepest) {
+    Fixture fixture;
+    fixture.virtio("254:0", "vda");
+    fixture.loop(0, "/one.img", "254:0");
+    fixture.loop(1, "/two.img", "254:0");
+    fixture.loop(2, "/mnt/three.img", "7:1");
+    fixture.dm("253:0", "vg-both", lv_uuid('a'), {"7:0", "7:2"});
+    fixture.mount("254:0", "/", "ext4", "/dev/vda");
+    fixture.mount("7:1", "/mnt", "ext4", "/dev/loop1");
+    fixture.mount("253:0", "/both", "ext4", "/dev/mapper/vg-both");
+    const auto inventory = fixture.inventory();
+    EXPECT_EQ(inventory.backing_of(volume_named(inventory, "/both"))->name, "/mnt");
+}
+
+TEST(Inventory, ManyLayersThatLieOnEachOtherTwiceAreReadAtOnce) {
+    Fixture fixture;
+    fixture.virtio("254:0", "vda");
+    fixture.mount("254:0", "/", "ext4", "/dev/vda");
+    // Two devices in each layer, each on both of the layer below: 2 to the power of 40 ways down.
+    std::vector<std::string> below{"254:0"};
+    for (int layer = 0; layer < 40; ++layer) {
+        std::vector<std::string> made;
+        for (int i = 0; i < 2; ++i) {
+            const auto number = "253:" + std::to_string(layer * 2 + i);
+            fixture.dm(number, "layer" + std::to_string(layer * 2 + i), "", below);
+            made.push_back(number);
+        }
+        below = made;
+    }
+    const auto inventory = fixture.inventory();
+    EXPECT_THAT(inventory.graph().leaves({253, 79}).value(), ElementsAre(DeviceNumber{254, 0}));
+}
+
+TEST(Inventory, AMountBehindANetworkMountIsTheLastChoice) {
+    Fixture fixture;
+    fixture.virtio("254:0", "vda");
+    fixture.virtio("254:16", "vdb");
+    fixture.mount("254:0", "/", "ext4", "/dev/vda");
+    const int net = fixture.mount("0:60", "/n", "nfs4", "server:/");
+    fixture.mount("254:16", "/n/d", "xfs", "/dev/vdb", "/", net);
+    fixture.mount("254:16", "/srv/data", "xfs", "/dev/vdb");
+    const auto inventory = fixture.inventory();
+    const auto& volume = volume_named(inventory, "/srv/data");
+    EXPECT_FALSE(volume.mounts.at(0).behind_remote);
+    EXPECT_TRUE(volume.mounts.at(1).behind_remote);
+    EXPECT_EQ(volume.mounts.at(1).path, "/n/d");
 }
 
 TEST(Inventory, ALoopDeviceThatCannotBeAskedIsPlacedByItsPathAndThatIsSaid) {
@@ -270,6 +377,57 @@ TEST(Inventory, ACycleOfBlockDevicesIsAnErrorOfThatVolume) {
     EXPECT_EQ(volume_named(inventory, "/").placement, Placement::virtual_disk);
     EXPECT_THAT(volume_named(inventory, "/bad").evidence, Contains(HasSubstr("lies on itself")));
     EXPECT_THAT(inventory.problems(), Contains(HasSubstr("/bad")));
+}
+
+TEST(Inventory, AStackThatIsTooDeepIsAnErrorOfThatVolume) {
+    Fixture fixture;
+    fixture.virtio("254:0", "vda");
+    fixture.mount("254:0", "/", "ext4", "/dev/vda");
+    std::string below = "254:0";
+    for (int layer = 0; layer < 70; ++layer) {
+        const auto number = "253:" + std::to_string(layer);
+        fixture.dm(number, "layer" + std::to_string(layer), "", {below});
+        below = number;
+    }
+    fixture.mount("253:63", "/deep", "ext4", "/dev/mapper/layer63");
+    fixture.mount(below, "/too-deep", "ext4", "/dev/mapper/layer69");
+    const auto inventory = fixture.inventory();
+    EXPECT_THAT(all_names(inventory), ElementsAre("/", "/deep", "/too-deep"));
+    EXPECT_THAT(volume_named(inventory, "/deep").leaves, ElementsAre(DeviceNumber{254, 0}));
+    EXPECT_THAT(volume_named(inventory, "/too-deep").leaves, IsEmpty());
+    EXPECT_THAT(inventory.problems(), ElementsAre(HasSubstr("/too-deep")));
+}
+
+TEST(Inventory, ADiskThatVanishesWhileItIsReadCostsItsVolumeOnly) {
+    Fixture fixture;
+    fixture.virtio("254:0", "vda");
+    fixture.virtio("254:16", "vdb");
+    fixture.dm("253:0", "vg-lv", lv_uuid('a'), {"254:16"});
+    fixture.loop(0, "/file", "254:0");
+    fixture.mount("254:0", "/", "ext4", "/dev/vda");
+    fixture.mount("253:0", "/data", "ext4", "/dev/mapper/vg-lv");
+    // Asked for a loop device, when half of sysfs has been read: that of the disks has not.
+    const auto probe = [&](const std::string&, const std::string&) -> Result<LoopStatus> {
+        std::filesystem::remove(fixture.path("sys/dev/block/254:16"));
+        return LoopStatus{.file_system = {254, 0}, .device = std::nullopt};
+    };
+    const auto inventory = Inventory::read(fixture.paths(), probe).value();
+    EXPECT_THAT(all_names(inventory), UnorderedElementsAre("/", "/data", "/dev/loop0"));
+    EXPECT_EQ(volume_named(inventory, "/").placement, Placement::virtual_disk);
+}
+
+TEST(Inventory, NamesOfAnyBytesAreKept) {
+    Fixture fixture;
+    fixture.virtio("254:0", "vda", "serial\n\xff\x01");
+    fixture.udev("254:0", {"ID_FS_TYPE=ext4", "ID_FS_LABEL_ENC=a\\x20b\\x0ac\\xff\\x5cx"});
+    fixture.dm("253:0", "vg-a\nb \xfe", lv_uuid('a'), {"254:0"});
+    fixture.mount("253:0", "/a\\134b\\011c\\040d\\012e\xfe", "ext4", "/dev/mapper/x");
+    const auto inventory = fixture.inventory();
+    ASSERT_THAT(inventory.volumes(), SizeIs(1));
+    EXPECT_EQ(inventory.volumes().front().name, "/a\\b\tc d\ne\xfe");
+    EXPECT_EQ(inventory.volumes().front().device_path, "/dev/mapper/vg-a\nb \xfe");
+    EXPECT_EQ(inventory.resolve("/a\\b\tc d\ne\xfe").value(), &inventory.volumes().front());
+    EXPECT_EQ(inventory.resolve("/dev/mapper/vg-a\nb \xfe").value(), &inventory.volumes().front());
 }
 
 TEST(Inventory, WithoutAMountTableThereIsNoInventory) {

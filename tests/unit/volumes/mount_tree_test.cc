@@ -46,5 +46,20 @@ TEST(MountTree, MountsThatAreEachOthersParentEndTheWalk) {
     EXPECT_EQ(MountTree({}).at("/a"), nullptr);
 }
 
+TEST(MountTree, AMountIsBehindWhatItsPathLeadsThroughAndNotWhatItCovers) {
+    const auto table = parse_mountinfo("1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"
+                                       "2 1 0:50 / /net rw - nfs4 server:/ rw\n"
+                                       "3 2 8:2 / /net/deep/disk rw - ext4 /dev/sda2 rw\n"
+                                       "4 1 0:51 / /covered rw - fuse.sshfs server:/ rw\n"
+                                       "5 4 8:3 / /covered rw - ext4 /dev/sda3 rw\n"
+                                       "6 5 8:4 / /covered/disk rw - ext4 /dev/sda4 rw\n"
+                                       "7 1 0:52 / /boot rw - autofs systemd-1 rw\n"
+                                       "8 7 8:5 / /boot/efi rw - vfat /dev/sda5 rw\n");
+    const MountTree tree(table.entries);
+    std::vector<bool> behind;
+    for (const auto& entry : table.entries) behind.push_back(tree.behind_remote(entry));
+    EXPECT_EQ(behind, (std::vector<bool>{false, false, true, false, false, false, false, false}));
+}
+
 } // namespace
 } // namespace quiesced
