@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // quiesced-freezer: holds file systems frozen for one window, on behalf of the daemon that started it.
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <string_view>
@@ -25,6 +27,12 @@ int main(int argc, char** argv) {
     // the whole control group must not leave anything frozen.
     for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2}) ::signal(number, SIG_IGN);
     ::prctl(PR_SET_NAME, "quiesced-freeze");
+    // The last that a machine out of memory kills, after the daemon; it takes no more memory, and its end would cost the set.
+    if (const int adjust = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC); adjust >= 0) {
+        static constexpr std::string_view never = "-1000"; // OOM_SCORE_ADJ_MIN; without the right to, the unit's value stays
+        [[maybe_unused]] const auto written = ::write(adjust, never.data(), never.size());
+        ::close(adjust);
+    }
     // One descriptor for each file system: the usual soft limit of 1024 is a matter of select(), which nobody calls here.
     rlimit files{};
     if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {

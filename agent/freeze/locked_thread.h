@@ -2,6 +2,10 @@
 #pragma once
 
 #include <pthread.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
 
 #include "base/result.h"
 
@@ -11,7 +15,12 @@ namespace quiesced {
 /// default stack (8 MiB), which mlockall() would make resident for each. Joined by the destructor.
 class LockedThread {
 public:
-    static constexpr std::size_t kStack = 32U * 1024U; ///< bytes; glibc's least is 16 KiB
+    /// Bytes. The deepest call of a worker takes less than 2 KiB, a thread's own data about as much; glibc's least is 16 KiB.
+#ifdef __SANITIZE_ADDRESS__
+    static constexpr std::size_t kStack = 256U * 1024U;
+#else
+    static constexpr std::size_t kStack = 16U * 1024U;
+#endif
 
     LockedThread() = default;
     LockedThread(const LockedThread&) = delete;
@@ -24,8 +33,10 @@ public:
     Result<void> start(void* (*run)(void*), void* argument) {
         pthread_attr_t attributes;
         ::pthread_attr_init(&attributes);
-        ::pthread_attr_setstacksize(&attributes, kStack);
-        const int error = ::pthread_create(&thread_, &attributes, run, argument);
+        // Processors with large registers (AMX) have a larger least, which counts room for a signal's frame (glibc 2.34).
+        const auto least = ::sysconf(_SC_THREAD_STACK_MIN);
+        int error = ::pthread_attr_setstacksize(&attributes, std::max(kStack, static_cast<std::size_t>(std::max(least, 0L))));
+        if (error == 0) error = ::pthread_create(&thread_, &attributes, run, argument);
         ::pthread_attr_destroy(&attributes);
         if (error != 0) return fail_errno("cannot start a thread", error);
         started_ = true;
