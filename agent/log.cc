@@ -118,7 +118,8 @@ void Log::run() {
 
 void Log::write_all() {
     const auto head = [this](int level, std::chrono::system_clock::time_point time) {
-        if (journal_) return std::string(priority(level));
+        // journald notes when it gets a line; one that waited for the thaw says when it was logged.
+        if (journal_) return std::string(priority(level)) + original_time(time, std::chrono::system_clock::now());
         const auto name = spdlog::level::to_string_view(static_cast<spdlog::level::level_enum>(level));
         return clock_text(time) + " " + std::string(name.data(), name.size()) + ": ";
     };

@@ -3,13 +3,19 @@
 #include <signal.h>
 #include <systemd/sd-daemon.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdlib>
 #include <future>
 #include <iostream>
 #include <memory>
+#include <mutex>
+#include <set>
+#include <stop_token>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -23,8 +29,10 @@
 #include "base/scope_exit.h"
 #include "bus/bus.h"
 #include "config.h"
+#include "emergency.h"
 #include "freeze/recovery.h"
 #include "log.h"
+#include "sequence/journal.h"
 #include "sequence/set_manager.h"
 #include "snapshot/lvm_provider.h"
 #include "writers/script_writers.h"
@@ -34,6 +42,7 @@ namespace {
 
 struct DaemonOptions {
     bool recover = false;
+    bool emergency = false;
     std::string bus = "system";
     std::string state_directory = "/var/lib/quiesced";
     std::string run_directory = kRecordDirectory;
@@ -46,7 +55,9 @@ struct DaemonOptions {
 
 void add_options(CLI::App& app, DaemonOptions& options) {
     app.set_version_flag("--version", "quiesced " QUIESCED_VERSION);
-    app.add_flag("--recover", options.recover, "Thaw and resume what a lost daemon and freezer left behind, then exit");
+    auto* const recover = app.add_flag("--recover", options.recover, "Thaw and resume what a lost daemon and freezer left behind, then exit");
+    app.add_flag("--emergency", options.emergency, "With --recover: thaw whatever any record names, even while its daemon and freezer live")
+        ->needs(recover);
     app.add_option("--bus", options.bus, "system, session or an address")->capture_default_str();
     app.add_option("--state-directory", options.state_directory, "Where finished sets are kept")->capture_default_str();
     app.add_option("--run-directory", options.run_directory, "Where the records of windows are")->capture_default_str();
@@ -72,9 +83,10 @@ void wait_for_freezers(const std::string& directory) {
         std::this_thread::sleep_for(std::chrono::milliseconds(20)); // another life's processes: no event to wait for
 }
 
-/// Mends what an earlier life left frozen, suspended or primed. False when something is still not as it should be.
-bool recover_windows(const std::string& directory) {
-    wait_for_freezers(directory);
+/// Mends what an earlier life left frozen, suspended or primed. False when something is still not as it should be. `told`: what was
+/// said before, when it is repeated.
+bool recover_windows(const std::string& directory, std::set<std::string>* told = nullptr) {
+    if (told == nullptr) wait_for_freezers(directory);
     auto kernel = WindowKernel::linux();
     const auto recovered = recover(kernel, directory);
     if (!recovered) {
@@ -83,6 +95,14 @@ bool recover_windows(const std::string& directory) {
     }
     bool clean = true;
     for (const auto& entry : *recovered) {
+        clean = clean && entry.report.failed.empty();
+        if (entry.journal)
+            if (auto flushed = VarlinkJournal().flush(); !flushed)
+                spdlog::warn("set {}: the journal stays in /run until journalctl --flush: {}", entry.set, flushed.error().message());
+        // One that is tried again and again is told of when something changes.
+        if (told != nullptr && entry.report.thawed.empty() && entry.report.resumed.empty() && entry.report.unprimed.empty() &&
+            !told->insert(entry.set + joined(entry.report.failed)).second)
+            continue;
         const auto say = [&](const char* what, const std::vector<std::string>& names) {
             if (!names.empty()) spdlog::warn("set {} had been left open: {} {}", entry.set, what, joined(names));
         };
@@ -90,11 +110,35 @@ bool recover_windows(const std::string& directory) {
         say("resumed", entry.report.resumed);
         say("unprimed", entry.report.unprimed);
         for (const auto& failure : entry.report.failed) spdlog::error("set {}: {}", entry.set, failure);
-        clean = clean && entry.report.failed.empty();
     }
-    if (recovered->empty()) spdlog::info("nothing was left frozen or suspended");
+    if (recovered->empty() && told == nullptr) spdlog::info("nothing was left frozen or suspended");
     return clean;
 }
+
+/// Goes on recovering beside the daemon's work while something of an earlier life is left: a thaw that the kernel had not finished,
+/// the freezer of a lost daemon that still waits for its FIFREEZE.
+class Recoverer {
+public:
+    explicit Recoverer(std::string directory) : directory_(std::move(directory)) {
+        if (window_left(directory_)) thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+    }
+
+private:
+    void run(const std::stop_token& stop) {
+        std::set<std::string> told;
+        std::mutex mutex;
+        std::condition_variable_any ending;
+        do {
+            std::unique_lock lock(mutex);
+            // Another life's processes: there is no event to wait for.
+            ending.wait_for(lock, stop, std::chrono::seconds(2), [] { return false; });
+            if (!stop.stop_requested()) recover_windows(directory_, &told);
+        } while (!stop.stop_requested() && window_left(directory_));
+    }
+
+    std::string directory_;
+    std::jthread thread_;
+};
 
 /// Tells the log and the service manager what the sets do, and hands it on to the bus.
 class Announcer final : public SetEvents {
@@ -164,6 +208,7 @@ int serve(const DaemonOptions& options, Log& log, const sigset_t& signals) {
     if (auto made = make_directories(options.run_directory, 0755); !made) return give_up(made.error());
     // What could not be mended is logged; sets of other volumes are possible all the same.
     recover_windows(options.run_directory);
+    const Recoverer recoverer(options.run_directory);
 
     auto bus = Bus::connect({.bus = options.bus, .version = QUIESCED_VERSION, .keep_failed = std::chrono::seconds(options.keep_failed)});
     if (!bus) return give_up(bus.error());
@@ -174,6 +219,7 @@ int serve(const DaemonOptions& options, Log& log, const sigset_t& signals) {
     environment.make_launcher = [freezer = options.freezer] { return std::make_unique<ProcessLauncher>(freezer); };
     environment.make_kernel = [] { return WindowKernel::linux(); };
     environment.make_writers = [hooks = options.hooks_directory] { return make_script_writers({.directory = hooks}); };
+    environment.journal = std::make_shared<VarlinkJournal>();
     environment.store = &store;
     environment.record_directory = options.run_directory;
     manager_options.verdicts = std::make_shared<PlacementVerdicts>(options.run_directory);
@@ -206,10 +252,12 @@ int serve(const DaemonOptions& options, Log& log, const sigset_t& signals) {
 } // namespace quiesced
 
 int main(int argc, char** argv) {
+    if (std::find(argv, argv + argc, std::string_view("--emergency")) != argv + argc) quiesced::lock_in_memory();
     quiesced::DaemonOptions options;
     CLI::App app("Takes consistent snapshot sets over volumes on virtual disks and on SAN LUNs; a D-Bus service.");
     quiesced::add_options(app, options);
     CLI11_PARSE(app, argc, argv);
+    if (options.emergency) return quiesced::thaw_in_emergency(options.run_directory);
 
     // Before any thread begins: all of them leave these signals to sigwait().
     sigset_t signals;

@@ -4,6 +4,8 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
+#include <ctime>
 #include <utility>
 
 namespace quiesced {
@@ -57,6 +59,19 @@ std::uint64_t LogRing::drain(const std::function<void(const Line&)>& sink) {
     }
     for (const auto& line : kept) sink(line);
     return lost;
+}
+
+std::string original_time(std::chrono::system_clock::time_point time, std::chrono::system_clock::time_point now) {
+    using std::chrono::milliseconds;
+    if (now - time < milliseconds(100)) return {};
+    const auto since = std::chrono::floor<milliseconds>(time.time_since_epoch());
+    const auto seconds = static_cast<std::time_t>(std::chrono::floor<std::chrono::seconds>(since).count());
+    std::tm parts{};
+    ::localtime_r(&seconds, &parts);
+    std::array<char, 32> text{};
+    std::strftime(text.data(), text.size(), "[%F %T.", &parts);
+    const auto fraction = std::to_string(1000 + since.count() % 1000);
+    return text.data() + fraction.substr(1) + "] ";
 }
 
 } // namespace quiesced

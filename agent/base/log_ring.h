@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -42,5 +43,9 @@ private:
     std::size_t count_ = 0;
     std::uint64_t lost_ = 0;
 };
+
+/// What to put before a line that is written at `now` where the writer's own time is shown: its time, if it was held back for longer
+/// than one would notice ("[2026-11-22 22:10:11.123] ", local time), else nothing.
+std::string original_time(std::chrono::system_clock::time_point time, std::chrono::system_clock::time_point now);
 
 } // namespace quiesced

@@ -136,7 +136,12 @@ void Bus::set_removed(const SetId& set) {
 void Bus::state_changed(const SetId& set, State state, const std::string& /*consistency*/, const std::string& error) {
     events_.post([this, set, state, error] {
         if (is_final(state)) bindings_.erase(set);
-        if (const auto object = sets_.find(set); object != sets_.end()) object->second->emit_state(state, error);
+        const auto object = sets_.find(set);
+        if (object == sets_.end()) return;
+        std::vector<std::string> stuck;
+        if (state == State::failed)
+            if (const auto known = context_->manager.find(set)) stuck = known->describe().stuck;
+        object->second->emit_state(state, error, stuck);
     });
     if (state == State::failed) expiry_.add(set);
 }

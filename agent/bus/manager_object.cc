@@ -22,7 +22,7 @@ struct CreateOptions {
 
 Result<CreateOptions> read_create_options(const Dict& dict) {
     const Options options(dict);
-    if (auto known = options.only({"deadline_ms", "bind"}); !known) return pass(known);
+    if (auto known = options.only({"deadline_ms", "member_limit_ms", "prepare_limit_ms", "foreign_freeze", "relinquish_journal", "bind"}); !known) return pass(known);
     CreateOptions read;
     const auto deadline = options.get<std::uint32_t>("deadline_ms", static_cast<std::uint32_t>(read.set.deadline.count()));
     if (!deadline) return tl::unexpected<Error>(deadline.error());
@@ -33,6 +33,19 @@ Result<CreateOptions> read_create_options(const Dict& dict) {
     const auto bind = options.get("bind", false);
     if (!bind) return tl::unexpected<Error>(bind.error());
     read.bind = *bind;
+    for (const auto& [key, limit] : {std::pair{"member_limit_ms", &read.set.member_limit}, {"prepare_limit_ms", &read.set.prepare_limit}}) {
+        const auto value = options.get<std::uint32_t>(key, static_cast<std::uint32_t>(limit->count()));
+        if (!value) return tl::unexpected<Error>(value.error());
+        *limit = std::chrono::milliseconds(*value);
+    }
+    const auto foreign = options.get<std::string>("foreign_freeze", "refuse");
+    if (!foreign) return tl::unexpected<Error>(foreign.error());
+    if (*foreign != "refuse" && *foreign != "accept")
+        return fail(ErrorKind::invalid_argument, "foreign_freeze is '" + *foreign + "'", "It must be 'refuse' or 'accept'.");
+    read.set.accept_foreign_freeze = *foreign == "accept";
+    const auto journal = options.get("relinquish_journal", read.set.relinquish_journal);
+    if (!journal) return tl::unexpected<Error>(journal.error());
+    read.set.relinquish_journal = *journal;
     return read;
 }
 

@@ -17,10 +17,15 @@ SnapshotSetObject::SnapshotSetObject(BusContext& context, std::shared_ptr<Snapsh
 
 SnapshotSetObject::~SnapshotSetObject() { unregisterAdaptor(); }
 
-void SnapshotSetObject::emit_state(quiesced::State state, const std::string& error) {
+void SnapshotSetObject::emit_state(quiesced::State state, const std::string& error, const std::vector<std::string>& stuck) {
     try {
         Dict details;
         if (!error.empty()) details.emplace("error", sdbus::Variant(utf8(error)));
+        if (!stuck.empty()) {
+            std::vector<std::string> names;
+            for (const auto& name : stuck) names.push_back(utf8(name));
+            details.emplace("stuck", sdbus::Variant(names));
+        }
         emitStateChanged(std::string(state_name(state)), details);
         emit_properties_changed(getObject(), INTERFACE_NAME, {"State", "Consistency"});
     } catch (const sdbus::Error&) { // NOLINT(bugprone-empty-catch)

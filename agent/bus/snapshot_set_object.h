@@ -22,7 +22,7 @@ public:
     SnapshotSetObject& operator=(const SnapshotSetObject&) = delete;
 
     /// The signals of one change; `error` is empty unless the set failed. On the events thread.
-    void emit_state(quiesced::State state, const std::string& error);
+    void emit_state(quiesced::State state, const std::string& error, const std::vector<std::string>& stuck);
 
 private:
     void Prepare(sdbus::Result<>&& result, Dict options) override { run(Step::prepare, std::move(result), options); }

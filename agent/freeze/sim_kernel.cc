@@ -175,6 +175,7 @@ SimPoint& SimWorld::point(SimCall call, const std::string& name) {
 
 bool SimWorld::frozen(const std::string& name) const { return thing(name, false).frost == Frost::frozen; }
 void SimWorld::freeze_by_somebody_else(const std::string& name) { thing(name, false).frost = Frost::frozen; }
+void SimWorld::thaw_by_somebody_else(const std::string& name) { thing(name, false).frost = Frost::thawed; }
 bool SimWorld::suspended(const std::string& uuid) const { return thing(uuid, true).suspended != 0; }
 std::string SimWorld::live_table(const std::string& uuid) const { return thing(uuid, true).live_target.get(); }
 bool SimWorld::has_inactive_table(const std::string& uuid) const { return thing(uuid, true).inactive != 0; }

@@ -79,6 +79,7 @@ public:
 
     [[nodiscard]] bool frozen(const std::string& name) const;
     void freeze_by_somebody_else(const std::string& name);
+    void thaw_by_somebody_else(const std::string& name);
     [[nodiscard]] bool suspended(const std::string& uuid) const;
     [[nodiscard]] std::string live_table(const std::string& uuid) const; ///< target type, empty: none
     [[nodiscard]] bool has_inactive_table(const std::string& uuid) const;

@@ -4,8 +4,11 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <thread>
+
+#include "base/clock.h"
 
 namespace quiesced {
 
@@ -25,6 +28,13 @@ public:
         changed_.notify_one();
     }
 
+    /// The same at a time to come, on an idle thread without a wake-up before; dropped by finish().
+    void post_at(Monotonic::time_point when, std::function<void()> work) {
+        const std::lock_guard lock(mutex_);
+        later_.emplace(when, std::move(work));
+        changed_.notify_one();
+    }
+
     /// Waits for all posted work and ends the thread. Not from its own thread.
     void finish() {
         {
@@ -41,7 +51,16 @@ private:
             std::function<void()> work;
             {
                 std::unique_lock lock(mutex_);
-                changed_.wait(lock, [this] { return ending_ || !queue_.empty(); });
+                while (!ending_ && queue_.empty()) {
+                    if (later_.empty()) {
+                        changed_.wait(lock);
+                    } else if (const auto left = later_.begin()->first - Monotonic::now(); left > Monotonic::duration::zero()) {
+                        changed_.wait_for(lock, left);
+                    } else {
+                        queue_.push_back(std::move(later_.begin()->second));
+                        later_.erase(later_.begin());
+                    }
+                }
                 if (queue_.empty()) return;
                 work = std::move(queue_.front());
                 queue_.pop_front();
@@ -53,6 +72,7 @@ private:
     std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<std::function<void()>> queue_;
+    std::multimap<Monotonic::time_point, std::function<void()>> later_;
     bool ending_ = false;
     std::thread thread_; ///< last: everything else is ready when it starts
 };

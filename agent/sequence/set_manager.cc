@@ -7,7 +7,9 @@
 namespace quiesced {
 
 SetManager::SetManager(SetManagerOptions options, Providers providers, SetEvents& events)
-    : options_(std::move(options)), providers_(std::move(providers)), events_(events) {}
+    : options_(std::move(options)), providers_(std::move(providers)), events_(events) {
+    options_.environment.keeper = &keeper_;
+}
 
 SetManager::~SetManager() {
     std::map<SetId, std::shared_ptr<SnapshotSet>> ending;
@@ -67,8 +69,26 @@ void SetManager::abandon(const SetId& id, const Manifest& manifest) {
 
 Result<Inventory> SetManager::inventory() const { return Inventory::read(options_.paths); }
 
-Result<void> SetManager::check_free(const SetPlan& plan) const {
-    std::size_t unfinished = 0;
+Result<MatchReport> SetManager::match(const std::vector<DiskClaim>& claims, const MatchOptions& options) {
+    for (std::size_t i = 0; i < claims.size(); ++i)
+        if (auto good = check_claim(claims[i]); !good) {
+            good.error().context = "disk " + std::to_string(i) + ": " + good.error().context;
+            return pass(good);
+        }
+    auto current = inventory();
+    if (!current) return pass(current);
+    auto matches = match_disks(claims, *current);
+    if (options.remember) {
+        if (auto kept = options_.verdicts->record(verdicts_of(claims, matches, *current), options.forget); !kept) return pass(kept);
+        current->overrule(options_.verdicts->all());
+    }
+    return MatchReport{.matches = std::move(matches), .inventory = std::move(*current)};
+}
+
+std::optional<Error> SetManager::held(const Volume& volume) const {
+    if (const auto set = keeper_.stuck_in(volume.superblock))
+        return fail(ErrorKind::busy, volume.name + " is stuck in the kernel since the failed set " + *set + ": its freeze or thaw has not returned",
+                    "A disk below it does not answer: see dmesg and dmsetup info. When it does, the volume is thawed and free by itself.").value();
     for (const auto& [id, set] : sets_) {
         if (is_final(set->state())) continue;
         ++unfinished;
@@ -97,6 +117,14 @@ Result<std::shared_ptr<SnapshotSet>> SetManager::create(const std::vector<std::s
     std::shared_ptr<SnapshotSet> set;
     {
         // Checked and entered in one go: two requestors must not both find a volume free.
+    if (options.member_limit != std::chrono::milliseconds(0) &&
+        (options.member_limit < std::chrono::milliseconds(10) || options.member_limit > std::chrono::minutes(10)))
+        return fail(ErrorKind::invalid_argument, "a limit of " + std::to_string(options.member_limit.count()) + " ms for one file system is not possible",
+                    "It must be 10 to 600000 ms, or 0 for none but the deadline.");
+    if (options.prepare_limit != std::chrono::milliseconds(0) &&
+        (options.prepare_limit < std::chrono::seconds(1) || options.prepare_limit > std::chrono::hours(24)))
+        return fail(ErrorKind::invalid_argument, "a limit of " + std::to_string(options.prepare_limit.count()) + " ms from Prepare to Freeze is not possible",
+                    "It must be 1000 to 86400000 ms, or 0 for none.");
         const std::lock_guard lock(mutex_);
         if (auto good = check_free(*plan); !good) return pass(good);
         set = std::make_shared<SnapshotSet>(*id, std::move(*plan), options, options_.environment, observer(*id));

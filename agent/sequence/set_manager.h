@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "freeze/freezer_keeper.h"
+#include "sequence/plan_report.h"
 #include "sequence/snapshot_set.h"
 
 namespace quiesced {
@@ -74,3 +76,4 @@ private:
 };
 
 } // namespace quiesced
+    FreezerKeeper keeper_; ///< before the sets: outlives them

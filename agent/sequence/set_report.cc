@@ -8,6 +8,7 @@
 #include <ctime>
 #include <limits>
 
+#include "freeze/explain.h"
 #include "sequence/state.h"
 
 namespace quiesced {
@@ -83,6 +84,9 @@ void report_window(Manifest& manifest, const Record& record, const Timeline& tim
             member.frozen_at_ms = between_ms(started, freeze_ended);
         }
         if (freeze_ended != 0 && thaw_started != 0) member.hold_ms = between_ms(freeze_ended, thaw_started);
+        if (slot.flush_total_ns.load() != 0) member.flush_total_ms = to_ms(std::chrono::nanoseconds(slot.flush_total_ns.load()));
+        if (const auto problem = explain_member(header, slot)) member.error = problem->message();
+        member.foreign = slot.foreign.load() != 0;
         if (thaw_ended != 0) member.thaw_ms = between_ms(thaw_started, thaw_ended);
     }
     if (started == 0) return;
@@ -107,27 +111,52 @@ void report_window(Manifest& manifest, const Record& record, const Timeline& tim
 }
 
 std::string judge_window(Manifest& manifest, const Record& record, const std::vector<Timeline::Span>& commits) {
+    const bool accept_foreign = record.header().accept_foreign != 0;
     std::int64_t last_frozen = 0;
     std::int64_t first_thaw = std::numeric_limits<std::int64_t>::max();
+    std::int64_t last_cut = 0;
     std::string reason;
     for (const auto& slot : record.members()) {
-        if (slot.freeze_ended.load() == 0 || (slot.state.load() != MemberState::frozen && slot.state.load() != MemberState::thawed &&
-                                              slot.state.load() != MemberState::thawing))
-            reason = std::string(slot.name) + " was not frozen";
+        const auto state = slot.state.load();
+        const bool foreign = accept_foreign && slot.foreign.load() != 0;
+        const bool frozen = state == MemberState::frozen || state == MemberState::thawed || state == MemberState::thawing;
+        if (slot.freeze_ended.load() == 0 || (!frozen && !foreign)) reason = std::string(slot.name) + " was not frozen";
         last_frozen = std::max(last_frozen, slot.freeze_ended.load());
-        if (slot.thaw_started.load() != 0) first_thaw = std::min(first_thaw, slot.thaw_started.load());
+        if (!foreign && slot.thaw_started.load() != 0) first_thaw = std::min(first_thaw, slot.thaw_started.load());
     }
-    const auto inside = [&](std::int64_t start, std::int64_t end) { return start >= last_frozen && end <= first_thaw; };
+    const auto inside = [&](std::int64_t start, std::int64_t end) {
+        last_cut = std::max(last_cut, end);
+        return start >= last_frozen && end <= first_thaw;
+    };
     for (const auto& step : record.steps())
         if (step.phase == StepPhase::fire && (step.state.load() != StepState::done || !inside(step.started.load(), step.ended.load())))
             reason = std::string(record.chains()[step.chain].name) + " was not cut while everything was frozen";
     for (const auto& span : commits)
         if (!inside(span.start.time_since_epoch().count(), span.end.time_since_epoch().count()))
             reason = "the " + span.what + " was not answered while everything was frozen";
-    const std::string consistency = reason.empty() ? "filesystem" : "crash";
-    for (auto& member : manifest.members) member.consistency = consistency;
-    manifest.consistency = consistency;
+
+    manifest.consistency = reason.empty() ? "filesystem" : "crash";
+    const auto slots = record.members();
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+        const bool foreign = accept_foreign && slots[i].foreign.load() != 0;
+        // 0: it was not frozen any more when it was asked, or nobody asked: the deadline or the freezer's end came first.
+        const bool doubtful = foreign && slots[i].foreign_until.load() < std::max<std::int64_t>(last_cut, 1);
+        if (doubtful && reason.empty()) {
+            manifest.consistency = "crash";
+            manifest.notes.push_back(std::string(slots[i].name) + " was frozen by somebody else, and was not seen to be frozen after the last "
+                                     "snapshot was cut: its snapshot may be torn");
+        }
+        if (i >= manifest.members.size()) continue; // carried along: its snapshot is in its carrier's
+        manifest.members[i].foreign = foreign;
+        manifest.members[i].consistency = reason.empty() && !doubtful ? "filesystem" : "crash";
+    }
     return reason;
+}
+
+void raise_to_application(Manifest& manifest) {
+    for (auto& member : manifest.members)
+        if (member.consistency == "filesystem") member.consistency = "application";
+    if (manifest.consistency == "filesystem") manifest.consistency = "application";
 }
 
 } // namespace quiesced

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <utility>
 
+#include "sequence/foreign_freeze.h"
 #include "sequence/set_report.h"
 #include "sequence/side_by_side.h"
 
@@ -113,15 +114,19 @@ Result<void> SnapshotSet::prepare() {
     set_state(State::preparing);
     // Before the first snapshot is made: if this process is lost, its next start knows what to remove.
     if (auto noted = environment_.store->save(describe()); !noted) return noted;
-    if (auto armed = timeline_.measure("arm", [this] { return arm_all(); }); !armed) return armed;
+    if (auto armed = timeline_.measure("arm", [this] { return arm_all(); }); !armed)
+        return tl::unexpected<Error>(explain_arm(std::move(armed.error())));
 
     std::vector<DmChain> chains;
     for (const auto& part : parts_)
         for (auto& chain : part.session->chains()) chains.push_back(std::move(chain));
     auto plan = make_freeze_plan(id_, plan_, std::move(chains), environment_.open_mount);
     if (!plan) return pass(plan);
-    auto client = FreezerClient::start(std::move(*plan), environment_.make_launcher(), environment_.make_kernel(),
-                                       {.record_directory = environment_.record_directory},
+    plan->accept_foreign = options_.accept_foreign_freeze;
+    plan->member_limit = options_.member_limit;
+    auto freezer_options = environment_.freezer;
+    freezer_options.record_directory = environment_.record_directory;
+    auto client = FreezerClient::start(std::move(*plan), environment_.make_launcher(), environment_.make_kernel(), freezer_options,
                                        [this](const WindowLoss& loss) { on_loss(loss); });
     if (!client) return pass(client);
     {
@@ -129,7 +134,26 @@ Result<void> SnapshotSet::prepare() {
         freezer_ = std::move(*client);
     }
     set_state(State::prepared);
+    // Armed snapshots fill up, and nobody else may take these volumes.
+    if (options_.prepare_limit > std::chrono::milliseconds(0))
+        urgent_.post_at(Monotonic::now() + options_.prepare_limit, [this] {
+            if (state() != State::prepared) return;
+            static_cast<void>(abort({.kind = ErrorKind::deadline, .error_number = 0,
+                                     .context = "the set was prepared and not frozen within " + std::to_string(options_.prepare_limit.count()) + " ms",
+                                     .advice = "Make a new set; prepare_limit_ms sets the time.", .undone = {}}));
+        });
     return {};
+}
+
+/// LVM does not tell why a snapshot failed; a freeze of somebody else does that before Linux 6.8.
+Error SnapshotSet::explain_arm(Error error) {
+    if (error.kind != ErrorKind::lvm_failed && error.kind != ErrorKind::kernel) return error;
+    auto options = environment_.freezer;
+    options.record_directory = environment_.record_directory;
+    auto foreign = find_foreign_freeze(id_, plan_, environment_.open_mount, environment_.make_launcher(), environment_.make_kernel(), options);
+    if (!foreign) return error;
+    foreign->context += ", and no snapshot of it can be made: " + error.context;
+    return std::move(*foreign);
 }
 
 Result<void> SnapshotSet::arm_all() {
@@ -149,6 +173,7 @@ Result<void> SnapshotSet::freeze() {
     const auto client = freezer();
     set_state(State::freezing);
     if (auto done = freeze_writers(); !done) return done;
+    relinquish_journal();
     auto flush = [&] { return client->flush(environment_.flush_bound); };
     if (auto done = timeline_.measure("flush", flush); !done) return done;
     if (!client->record().chains().empty()) {
@@ -159,6 +184,49 @@ Result<void> SnapshotSet::freeze() {
     if (auto done = client->freeze(options_.deadline); !done) return done;
     set_state(State::frozen);
     return {};
+}
+
+/// Before the flush, which then writes what journald had not. Whoever logs must not wait for the thaw, so a journal that cannot be
+/// moved fails nothing.
+void SnapshotSet::relinquish_journal() {
+    if (!options_.relinquish_journal || !environment_.journal) return;
+    const auto mount = environment_.journal->mount();
+    const auto holds = [&](const PlannedVolume& entry) {
+        return std::any_of(entry.volume.mounts.begin(), entry.volume.mounts.end(), [&](const auto& each) { return each.mount_id == *mount; });
+    };
+    if (!mount || (std::none_of(plan_.members.begin(), plan_.members.end(), holds) && std::none_of(plan_.carried.begin(), plan_.carried.end(), holds)))
+        return;
+    // In the record first: when this process is lost, its next start has the journal flushed.
+    freezer()->record().header().journal_relinquished = 1;
+    journal_relinquished_ = true;
+    auto moved = timeline_.measure("journal", [this] { return environment_.journal->relinquish(); });
+    if (!moved) note("the journal was not moved to /run for the window: " + moved.error().message());
+}
+
+/// Idempotent; not in the window.
+void SnapshotSet::flush_journal() {
+    if (!std::exchange(journal_relinquished_, false)) return;
+    if (auto flushed = environment_.journal->flush(); !flushed)
+        note("the journal stays in /run until journalctl --flush: " + flushed.error().message());
+}
+
+void SnapshotSet::note(std::string sentence) {
+    const std::lock_guard lock(mutex_);
+    manifest_.notes.push_back(std::move(sentence));
+}
+
+/// The end of the freezer; what is stuck in the kernel is not waited for.
+void SnapshotSet::let_go(std::shared_ptr<FreezerClient> client) {
+    const auto stuck = client->stuck();
+    if (stuck.empty() || environment_.keeper == nullptr) return;
+    FreezerKeeper::Members members;
+    for (const auto* group : {&plan_.members, &plan_.carried})
+        for (const auto& entry : *group) members.emplace_back(entry.volume.name, entry.volume.superblock);
+    {
+        const std::lock_guard lock(mutex_);
+        leftover_ = client;
+    }
+    environment_.keeper->keep(id_.text(), std::move(client), std::move(members));
 }
 
 Result<void> SnapshotSet::freeze_writers() {
@@ -239,10 +307,7 @@ Result<void> SnapshotSet::thaw() {
         reason = judge_window(manifest_, client->record(), commits);
         manifest_.stuck = client->stuck();
         // Every hook script stands for all volumes: they were quiesced as a whole or not at all.
-        if (reason.empty() && writers_frozen_ != 0) {
-            manifest_.consistency = "application";
-            for (auto& member : manifest_.members) member.consistency = "application";
-        }
+        if (reason.empty() && writers_frozen_ != 0) raise_to_application(manifest_);
         if (!writers_thawed) manifest_.error = writers_thawed.error().message();
     }
     if (!thawed) return thawed;
@@ -256,6 +321,7 @@ Result<void> SnapshotSet::thaw() {
 Result<void> SnapshotSet::finish() {
     if (state() == State::complete) return {};
     if (auto good = expect(State::thawed, "Finish"); !good) return good;
+    flush_journal(); // while the window's record is there
     {
         std::shared_ptr<FreezerClient> ended;
         const std::lock_guard lock(mutex_);
@@ -335,12 +401,14 @@ Result<void> SnapshotSet::unwind(const Error& cause) {
         std::shared_ptr<FreezerClient> client = freezer();
         if (client) {
             if (auto thawed = client->thaw(); !thawed) failed.push_back("thawing: " + thawed.error().message());
+            flush_journal();
             const std::lock_guard lock(mutex_);
             note_commits();
             report_window(manifest_, client->record(), timeline_);
             manifest_.stuck = client->stuck();
             freezer_.reset();
         }
+        if (client) let_go(std::move(client));
     }
     announce_held();
     for (auto& step : undo_.unwind()) failed.push_back(std::move(step));
@@ -410,6 +478,9 @@ void SnapshotSet::on_loss(const WindowLoss& loss) {
         if (loss.kind == ErrorKind::deadline) {
             cause.context = "the deadline of " + std::to_string(options_.deadline.count()) + " ms passed and everything was thawed";
             cause.advice = "Ask for a longer deadline, or call KeepAlive in time.";
+        } else if (loss.killed) {
+            cause.context = "the freezer did not answer in time and was killed; what it held was thawed and resumed";
+            cause.advice = "Something stops or starves it: SIGSTOP, a frozen control group, a machine without a processor to spare.";
         } else {
             cause.context = "the freezer process died; what it held was thawed and resumed";
             cause.advice = "See the journal for its end.";
@@ -467,7 +538,13 @@ std::vector<std::string> SnapshotSet::volumes() const {
 
 Manifest SnapshotSet::describe() const {
     const std::lock_guard lock(mutex_);
-    return manifest_;
+    auto manifest = manifest_;
+    // Once it has come back it is thawed, and the volumes are free again.
+    if (!manifest.stuck.empty() && environment_.keeper != nullptr) {
+        const auto leftover = leftover_.lock();
+        manifest.stuck = leftover ? leftover->stuck() : std::vector<std::string>{};
+    }
+    return manifest;
 }
 
 std::vector<DeviceNumber> SnapshotSet::held_superblocks() const {

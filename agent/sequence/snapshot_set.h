@@ -12,8 +12,10 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "freeze/freezer_client.h"
+#include "freeze/freezer_keeper.h"
 #include "sequence/executor.h"
 #include "sequence/freeze_plan.h"
+#include "sequence/journal.h"
 #include "sequence/planner.h"
 #include "sequence/state.h"
 #include "sequence/timeline.h"
@@ -32,10 +34,17 @@ struct SetEnvironment {
     MountOpener open_mount = quiesced::open_mount;
     std::string record_directory = "/run/quiesced";
     std::chrono::milliseconds flush_bound{30000}; ///< for the pre-flush
+    std::shared_ptr<Journal> journal;  ///< may be null: the system's journal is left as it is
+    FreezerKeeper* keeper = nullptr;   ///< gets what is stuck in the kernel; null: it is left with its record
+    FreezerClient::Options freezer = {}; ///< but for its directory
 };
 
 struct SetOptions {
     std::chrono::milliseconds deadline{10000}; ///< from the start of the first FIFREEZE; 100 ms to 10 min
+    std::chrono::milliseconds member_limit{0}; ///< for one FIFREEZE; 0: the deadline alone
+    std::chrono::milliseconds prepare_limit{600000}; ///< from Prepare to Freeze, then it is aborted; 0: none
+    bool accept_foreign_freeze = false;        ///< a member that somebody else froze counts as frozen
+    bool relinquish_journal = true;            ///< keep the journal in /run for the window when it lies on a member
 };
 
 /// One step of the sequence, as a requestor asks for it.
@@ -86,6 +95,11 @@ private:
     Result<void> run(Step step);
     Result<void> prepare();
     Result<void> arm_all();
+    Error explain_arm(Error error);
+    void relinquish_journal();
+    void flush_journal();
+    void note(std::string sentence);
+    void let_go(std::shared_ptr<FreezerClient> client);
     Result<void> freeze();
     Result<void> snapshot();
     Result<void> thaw();
@@ -114,6 +128,7 @@ private:
     std::vector<std::shared_ptr<Provider>> providers_; ///< of a set from disk
     std::unique_ptr<Writers> writers_; ///< null without; set once, at construction
     std::size_t writers_frozen_ = 0;
+    bool journal_relinquished_ = false; ///< under step_mutex_
     Timeline timeline_;
     UndoStack undo_;
 
@@ -121,6 +136,7 @@ private:
     State state_ = State::created;
     Manifest manifest_;
     std::shared_ptr<FreezerClient> freezer_;
+    std::weak_ptr<FreezerClient> leftover_; ///< what is stuck; with the keeper
     std::optional<Error> abort_cause_; ///< asked for while a step runs
     Monotonic::time_point window_start_{}; ///< zero of the manifest's timeline; set by thaw()
     bool announcements_held_ = false;

@@ -33,7 +33,9 @@ Json member_to_json(const ManifestMember& member) {
             {"reference", member.reference},
             {"consistency", member.consistency},
             {"error", member.error},
+            {"foreign", member.foreign},
             {"flush_ms", optional_to_json(member.flush_ms)},
+            {"flush_total_ms", optional_to_json(member.flush_total_ms)},
             {"freeze_ms", optional_to_json(member.freeze_ms)},
             {"hold_ms", optional_to_json(member.hold_ms)},
             {"thaw_ms", optional_to_json(member.thaw_ms)},
@@ -84,6 +86,19 @@ public:
                 complain(place, "is no text");
         });
     }
+    void read(const char* key, bool& value) {
+        if (const auto* found = find(key)) {
+            if (found->is_boolean())
+                value = found->get<bool>();
+            else
+                complain_of(key, "is neither true nor false");
+        }
+    }
+    /// A key that earlier releases did not write.
+    template <typename T>
+    void read_if_there(const char* key, T& value) {
+        if (object_.is_object() && object_.contains(key)) read(key, value);
+    }
     template <typename Visit>
     void for_each(const char* key, Visit visit) {
         const auto* found = find(key);
@@ -129,7 +144,9 @@ ManifestMember member_from_json(const Json& json, const std::string& place, std:
     reader.read("reference", member.reference);
     reader.read("consistency", member.consistency);
     reader.read("error", member.error);
+    reader.read_if_there("foreign", member.foreign);
     reader.read("flush_ms", member.flush_ms);
+    reader.read("flush_total_ms", member.flush_total_ms);
     reader.read("freeze_ms", member.freeze_ms);
     reader.read("hold_ms", member.hold_ms);
     reader.read("thaw_ms", member.thaw_ms);
@@ -166,6 +183,7 @@ std::string manifest_to_json(const Manifest& manifest) {
                     {"kernel", manifest.kernel},
                     {"error", manifest.error},
                     {"stuck", manifest.stuck},
+                    {"notes", manifest.notes},
                     {"window_ms", optional_to_json(manifest.window_ms)},
                     {"members", members},
                     {"timeline", timeline}};
@@ -198,6 +216,7 @@ Result<Manifest> manifest_from_json(const std::string& text) {
     reader.read("kernel", manifest.kernel);
     reader.read("error", manifest.error);
     reader.read("stuck", manifest.stuck);
+    reader.read_if_there("notes", manifest.notes);
     reader.read("window_ms", manifest.window_ms);
     reader.for_each("members", [&](const Json& item, const std::string& place) {
         manifest.members.push_back(member_from_json(item, place, problem));

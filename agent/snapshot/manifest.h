@@ -27,7 +27,9 @@ struct ManifestMember {
     std::string reference; ///< as SnapshotRecord
     std::string consistency; ///< "application", "filesystem", "crash"
     std::string error;       ///< empty when all went well
+    bool foreign = false;    ///< frozen by somebody else, and accepted
     std::optional<double> flush_ms;  ///< last pre-flush pass
+    std::optional<double> flush_total_ms; ///< all passes
     std::optional<double> freeze_ms; ///< how long FIFREEZE took
     std::optional<double> hold_ms;   ///< from the return of FIFREEZE to the start of FITHAW
     std::optional<double> thaw_ms;   ///< how long FITHAW took
@@ -51,7 +53,8 @@ struct Manifest {
     std::string host;
     std::string kernel;
     std::string error;       ///< message of what failed the set; empty otherwise
-    std::vector<std::string> stuck; ///< volumes whose FIFREEZE had not returned
+    std::vector<std::string> stuck; ///< volumes whose FIFREEZE or FITHAW has not returned
+    std::vector<std::string> notes; ///< sentences: what an admin should know although it failed nothing
     std::optional<double> window_ms; ///< start of first FIFREEZE to return of last FITHAW
     std::vector<ManifestMember> members;
     std::vector<ManifestSpan> timeline;

@@ -8,7 +8,9 @@
 
 #include <array>
 #include <fstream>
+#include <set>
 #include <sstream>
+#include <utility>
 
 #include "base/child.h"
 #include "base/file.h"
@@ -60,6 +62,8 @@ TEST_F(NativeFreeze, ThreeFileSystemsAreFrozenTogetherAndWritesWaitForTheThaw) {
     for (const auto& probe : probes) EXPECT_TRUE(probe->ended(seconds(5)));
     EXPECT_EQ(after.minor, before.minor) << "a page fault inside the window";
     EXPECT_EQ(after.major, before.major);
+    EXPECT_EQ(client_->record().header().minor_faults.load(), 0) << "as the freezer itself counts them, from getrusage";
+    EXPECT_EQ(client_->record().header().major_faults.load(), 0);
     for (const auto& slot : client_->record().members()) {
         EXPECT_EQ(slot.state.load(), MemberState::thawed);
         EXPECT_EQ(slot.error_number.load(), 0);
@@ -217,9 +221,12 @@ TEST_F(NativeFreeze, InsideTheWindowItOpensNothingRunsNothingAndTakesNoMemory) {
     ASSERT_TRUE(wait_until([&] { return ::waitpid(tracer, nullptr, WNOHANG) == tracer; }));
     int freezes = 0, thaws = 0;
     bool inside = false;
+    std::multiset<std::string> frozen, thawed; // descriptors
     std::ifstream lines(trace);
     for (std::string line; std::getline(lines, line);) {
         freezes += line.find("FIFREEZE") != std::string::npos && line.find("resumed") == std::string::npos ? 1 : 0;
+        for (auto& [call, descriptors] : {std::pair{", FIFREEZE", &frozen}, {", FITHAW", &thawed}})
+            if (const auto at = line.find(call); at != std::string::npos) descriptors->insert(line.substr(line.find("ioctl("), at - line.find("ioctl(")));
         inside = inside || freezes > 0;
         if (inside && thaws < 3) {
             for (const auto* call : {"open", "exec", "fork", "clone", "mmap", "mremap", "brk", "munmap"})
@@ -229,6 +236,23 @@ TEST_F(NativeFreeze, InsideTheWindowItOpensNothingRunsNothingAndTakesNoMemory) {
     }
     EXPECT_EQ(freezes, 3);
     EXPECT_EQ(thaws, 3);
+    EXPECT_EQ(frozen.size(), 3U);
+    EXPECT_EQ(std::set<std::string>(frozen.begin(), frozen.end()).size(), 3U) << "one was frozen twice";
+    EXPECT_EQ(thawed, frozen) << "not exactly once each on the descriptors that were frozen";
+}
+
+TEST_F(NativeFreeze, AFreezerOf256FileSystemsStaysSmall) {
+    // What counts is a thread, a descriptor and a place in the record for each: 256 times the same file system, which is not frozen.
+    auto& volume = add_volume("one", "ext4");
+    for (int i = 0; i < 256; ++i) plan(volume);
+    start();
+    ASSERT_THAT(client_->flush(seconds(30)), Succeeds());
+    const auto status = read_file("/proc/" + std::to_string(client_->record().header().freezer_pid.load()) + "/status").value_or("");
+    const auto at = status.find("VmHWM:");
+    ASSERT_NE(at, std::string::npos);
+    const auto peak = std::stol(status.substr(at + 6));
+    RecordProperty("peak_kib", std::to_string(peak));
+    EXPECT_LE(peak, 8192) << status;
 }
 
 } // namespace

@@ -107,5 +107,16 @@ TEST(LogRing, LosesNothingUncountedWhenSeveralThreadsLog) {
     EXPECT_EQ(seen, 2 * kEach);
 }
 
+TEST(OriginalTime, IsShownOnlyForALineThatWaited) {
+    const auto now = std::chrono::system_clock::time_point(std::chrono::seconds(1'700'000'000));
+    EXPECT_EQ(original_time(now, now), "");
+    EXPECT_EQ(original_time(now - std::chrono::milliseconds(99), now), "");
+    const auto shown = original_time(now - std::chrono::milliseconds(19'993), now);
+    // 1699999980.007; the date depends on the time zone
+    EXPECT_EQ(shown.size(), std::string("[2023-11-14 22:13:00.007] ").size());
+    EXPECT_THAT(shown, testing::HasSubstr(":00.007] "));
+    EXPECT_EQ(shown.front(), '[');
+}
+
 } // namespace
 } // namespace quiesced
