@@ -1,71 +1,70 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include <algorithm>
-#include <array>
-#include <cctype>
-
 #include "volumes/disk_probe.h"
+#include "volumes/disk_vendor.h"
 
 namespace quiesced {
 namespace {
 
-/// What a hypervisor's emulated disks call themselves (SCSI vendor, or the start of an ATA or NVMe model).
-constexpr auto kHypervisors = std::to_array<std::string_view>(
-    {"QEMU", "VMware", "VBOX", "Msft", "Virtual", "Xen", "Google", "Amazon Elastic Block Store", "Nutanix", "Parallels",
-     "Bhyve", "Alibaba", "Microsoft NVMe", "MSFT NVMe", "nvme_card-pd"});
-
-/// SCSI vendors of storage arrays and targets: a disk that a hypervisor passes through keeps its array's name.
-constexpr auto kArrays = std::to_array<std::string_view>(
-    {"3PARdata", "COMPELNT", "DataCore", "DELL EMC", "DGC",     "DotHill", "EMC",    "EQLOGIC",   "FALCON",  "FreeNAS",
-     "FUJITSU",  "HITACHI",  "HPE",      "HP",       "HUAWEI",  "IBM",     "IET",    "INFINIDAT", "LENOVO",  "LIO-ORG",
-     "LSI",      "MacroSAN", "NEC",      "NETAPP",   "NEXENTA", "Nimble",  "OPEN-E", "Pillar",    "PURE",    "QNAP",
-     "SCST_BIO", "SCST_FIO", "SUN",      "SYNOLOGY", "TEGILE",  "TrueNAS", "VIOLIN", "XtremIO",   "XIOTECH", "ZADARA"});
-
-bool same_text(std::string_view a, std::string_view b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                      [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+/// The facts as "key=value"; what is unknown is left out.
+std::vector<std::string> facts_of(const Disk& disk) {
+    std::vector<std::string> facts;
+    const auto note = [&](const char* name, const std::string& value) {
+        if (!value.empty()) facts.push_back(std::string(name) + "=" + value);
+    };
+    note("transport", disk.transport);
+    note("fabric", disk.fabric);
+    note("target", disk.target_iqn);
+    note("nqn", disk.nqn);
+    note("portal", disk.portal);
+    if (disk.lun >= 0 && !disk.fabric.empty()) note("lun", std::to_string(disk.lun));
+    note("vendor", disk.vendor);
+    note("model", disk.model);
+    note("serial", disk.serial);
+    note("wwid", disk.wwids.empty() ? disk.wwid : disk.wwids.front());
+    note("multipath", disk.multipath);
+    note("hctl", disk.hctl);
+    note("pci", disk.pci);
+    note("controller", disk.controller);
+    return facts;
 }
 
-bool is_hypervisor(std::string_view text) {
-    return std::any_of(kHypervisors.begin(), kHypervisors.end(),
-                       [&](auto name) { return same_text(text.substr(0, name.size()), name); });
-}
+struct Guess {
+    Placement placement = Placement::virtual_disk;
+    std::string why; ///< empty where the facts speak for themselves
+};
 
-bool is_array(std::string_view vendor) {
-    return std::any_of(kArrays.begin(), kArrays.end(), [&](auto name) { return same_text(vendor, name); });
+/// The rules of docs/placement.md, in their order.
+Guess guess_of(const Disk& disk) {
+    // What a session or a port of this guest leads to is no disk of the hypervisor, whatever it calls itself.
+    if (!disk.fabric.empty()) return {Placement::lun, {}};
+    if (disk.transport == "virtio" || disk.transport == "xen") return {Placement::virtual_disk, {}};
+    const auto maker = maker_by_name(disk.vendor, disk.model);
+    if (maker == DiskMaker::hypervisor)
+        return {Placement::virtual_disk, disk.vendor.starts_with("VMware") ? "a raw device mapping in virtual mode would look the same" : ""};
+    if (maker == DiskMaker::array) return {Placement::lun, "passed through: the vendor is an array's"};
+    const auto company = maker_by_wwid(disk.wwids.empty() ? disk.wwid : disk.wwids.front());
+    if (company == DiskMaker::hypervisor) return {Placement::virtual_disk, "the WWID is a hypervisor's"};
+    if (company == DiskMaker::array) return {Placement::lun, "passed through: the WWID is an array's"};
+    if (maker == DiskMaker::local) return {Placement::virtual_disk, "a local disk; nothing points to an array"};
+    if (!disk.multipath.empty() && !disk.wwids.empty()) return {Placement::lun, "several paths lead to its WWID"};
+    return {Placement::virtual_disk, "nothing points to an array"};
 }
 
 } // namespace
 
-void judge_placement(Disk& disk, const std::string& fabric) {
-    const auto note = [&](const char* name, const std::string& value) {
-        if (!value.empty()) disk.evidence.push_back(std::string(name) + "=" + value);
-    };
-    disk.evidence.clear();
-    note("transport", disk.transport);
-    // The way to the disk comes first: what a session or a port leads to is no disk of the hypervisor, whatever it
-    // calls itself.
-    if (!fabric.empty()) {
-        disk.placement = Placement::lun;
-        note("fabric", fabric);
-        note("target", disk.target_iqn);
-        note("vendor", disk.vendor);
-        note("wwid", disk.wwid);
-        return;
-    }
-    note("vendor", disk.vendor);
-    note("model", disk.model);
-    note("serial", disk.serial);
-    if (disk.transport == "virtio" || disk.transport == "xen" || is_hypervisor(disk.vendor) ||
-        is_hypervisor(disk.model)) {
-        disk.placement = Placement::virtual_disk;
-    } else if (is_array(disk.vendor)) {
-        disk.placement = Placement::lun;
-        note("wwid", disk.wwid);
-    } else {
-        disk.placement = Placement::virtual_disk;
-        note("wwid", disk.wwid);
-        disk.evidence.emplace_back("nothing points to an array");
-    }
+void judge_placement(Disk& disk) {
+    const auto guess = guess_of(disk);
+    disk.guess = guess.placement;
+    disk.placement = disk.said.value_or(guess.placement);
+    disk.evidence = facts_of(disk);
+    if (!guess.why.empty()) disk.evidence.push_back(guess.why);
+    if (!disk.said) return;
+    std::string text = "hypervisor=" + std::string(placement_name(*disk.said));
+    if (*disk.said != guess.placement) text += " (our guess: " + std::string(placement_name(guess.placement)) + ")";
+    if (disk.said_by_size) text += " (matched by size alone)";
+    disk.evidence.push_back(std::move(text));
+    if (!disk.wwids.empty() ? disk.wwid != disk.wwids.front() : !disk.wwid.empty())
+        disk.evidence.push_back("wwid behind it, by the hypervisor: " + disk.wwid);
 }
 
 } // namespace quiesced

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "volumes/vpd.h"
 
 namespace quiesced {
 namespace {
@@ -27,6 +28,8 @@ std::string attribute(const std::string& path) {
     if (::access(path.c_str(), F_OK) != 0) return {};
     return read_attribute_at(AT_FDCWD, path).value_or(std::string());
 }
+
+bool is_hexadecimal(char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; }
 
 /// SCSI texts are padded with spaces, on the left too.
 std::string trimmed(std::string text) {
@@ -53,12 +56,14 @@ bool numbered(std::string_view text, std::string_view prefix) {
                        [](unsigned char c) { return std::isdigit(c) != 0; });
 }
 
-/// "0000:00:04.0"
+/// "0000:00:04.0"; a domain may have more digits (disks behind a VMD controller: "10000:e1:00.0").
 bool is_pci_address(std::string_view text) {
     constexpr std::string_view shape = "hhhh:hh:hh.h";
-    return text.size() == shape.size() &&
-           std::equal(text.begin(), text.end(), shape.begin(), [](unsigned char c, char wanted) {
-               return wanted == 'h' ? std::isxdigit(c) != 0 : c == static_cast<unsigned char>(wanted);
+    if (text.size() < shape.size() || text.size() > shape.size() + 4) return false;
+    const auto extra = text.size() - shape.size();
+    return std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(extra), is_hexadecimal) &&
+           std::equal(text.begin() + static_cast<std::ptrdiff_t>(extra), text.end(), shape.begin(), [](char c, char wanted) {
+               return wanted == 'h' ? is_hexadecimal(c) : c == wanted;
            });
 }
 
@@ -68,50 +73,96 @@ bool is_hctl(std::string_view text) {
            std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c) != 0 || c == ':'; });
 }
 
-/// The unit serial number page: a head of 4 bytes, whose last two are the length.
-std::string unit_serial(const std::string& path) {
+/// A binary attribute: a VPD page has at most 65535 bytes and a head.
+std::vector<std::uint8_t> page_at(const std::string& path) {
     if (::access(path.c_str(), F_OK) != 0) return {};
-    const auto page = read_file(path, 65536 + 4);
-    if (!page || page->size() < 4 || page->at(1) != '\x80') return {};
-    const auto length = static_cast<std::size_t>(static_cast<unsigned char>(page->at(2)) * 256 +
-                                                 static_cast<unsigned char>(page->at(3)));
-    return trimmed(page->substr(4, length));
+    const auto page = read_file(path, 65535 + 4);
+    if (!page) return {};
+    return {page->begin(), page->end()};
 }
 
-/// Fills in what the folders on the way to the device tell. Returns the fabric, empty for none.
-std::string read_way(Disk& disk, const std::vector<std::string_view>& parts, const std::string& sysfs) {
-    std::string fabric;
+/// "192.0.2.1:3260", "[2001:db8::1]:3260"
+std::string portal_text(const std::string& address, const std::string& port) {
+    if (address.empty()) return {};
+    const bool bare = address.find(':') != std::string::npos && !address.starts_with('[');
+    return (bare ? "[" + address + "]" : address) + (port.empty() ? "" : ":" + port);
+}
+
+void read_session(Disk& disk, const std::string& session, const std::string& sysfs) {
+    disk.transport = "iscsi";
+    disk.fabric = "iSCSI " + session;
+    disk.target_iqn = attribute(sysfs + "/class/iscsi_session/" + session + "/targetname");
+    // One connection a session is all that the initiator makes. The persistent address is the portal that was asked for,
+    // the other the one that a target may have redirected to.
+    const auto connection = sysfs + "/class/iscsi_connection/connection" + session.substr(std::string_view("session").size()) + ":0/";
+    for (const auto* kind : {"persistent_", ""})
+        if (disk.portal.empty()) disk.portal = portal_text(attribute(connection + kind + "address"), attribute(connection + kind + "port"));
+}
+
+void read_fc_port(Disk& disk, const std::string& port, const std::string& sysfs) {
+    disk.transport = "fc";
+    const auto name = attribute(sysfs + "/class/fc_remote_ports/" + port + "/port_name");
+    disk.fabric = "FC " + (name.empty() ? port : name);
+}
+
+void read_scsi_host(Disk& disk, const std::string& host, const std::string& sysfs) {
+    disk.controller = attribute(sysfs + "/class/scsi_host/" + host + "/proc_name");
+    if (disk.controller == "<null>" || disk.controller == "(null)") disk.controller.clear();
+    if (::access((sysfs + "/class/sas_host/" + host).c_str(), F_OK) == 0) disk.transport = "sas";
+    // A host bus adapter whose remote ports are not in the way: Hyper-V's virtual Fibre Channel.
+    if (::access((sysfs + "/class/fc_host/" + host).c_str(), F_OK) == 0) {
+        disk.transport = "fc";
+        disk.fabric = "FC " + host;
+    }
+}
+
+void read_scsi_address(Disk& disk, std::string_view address) {
+    disk.hctl = address;
+    const auto lun = address.substr(address.rfind(':') + 1);
+    std::from_chars(lun.data(), lun.data() + lun.size(), disk.lun);
+    if (disk.transport.empty() || disk.transport == "virtio") disk.transport = "scsi";
+}
+
+/// Fills in what the folders on the way to the device tell: the controller's first, the disk's last.
+void read_way(Disk& disk, const std::vector<std::string_view>& parts, const std::string& sysfs) {
     for (const auto part : parts) {
         if (is_pci_address(part)) {
             disk.pci = part; // bridges come first, the controller last
         } else if (is_hctl(part)) {
-            disk.hctl = part;
-            const auto lun = part.substr(part.rfind(':') + 1);
-            std::from_chars(lun.data(), lun.data() + lun.size(), disk.lun);
-            if (disk.transport.empty() || disk.transport == "virtio") disk.transport = "scsi";
+            read_scsi_address(disk, part);
         } else if (numbered(part, "virtio")) {
             disk.transport = "virtio";
         } else if (numbered(part, "ata")) {
             disk.transport = "ata";
+        } else if (numbered(part, "usb")) {
+            disk.transport = "usb";
+        } else if (numbered(part, "host")) {
+            read_scsi_host(disk, std::string(part), sysfs);
         } else if (numbered(part, "session")) {
-            disk.transport = "iscsi";
-            fabric = "iSCSI " + std::string(part);
-            disk.target_iqn = attribute(sysfs + "/class/iscsi_session/" + std::string(part) + "/targetname");
+            read_session(disk, std::string(part), sysfs);
         } else if (part.starts_with("rport-")) {
-            disk.transport = "fc";
-            const auto port = attribute(sysfs + "/class/fc_remote_ports/" + std::string(part) + "/port_name");
-            fabric = "FC " + (port.empty() ? std::string(part) : port);
+            read_fc_port(disk, std::string(part), sysfs);
         } else if (numbered(part, "vbd-")) {
             disk.transport = "xen";
         }
     }
-    return fabric;
+}
+
+/// The value of `key` in "traddr=192.0.2.1,trsvcid=4420".
+std::string address_part(std::string_view address, std::string_view key) {
+    while (!address.empty()) {
+        const auto part = address.substr(0, address.find(','));
+        address.remove_prefix(std::min(part.size() + 1, address.size()));
+        if (part.starts_with(key) && part.substr(key.size()).starts_with('=')) return std::string(part.substr(key.size() + 1));
+    }
+    return {};
 }
 
 /// NVMe says how its controllers are reached. A disk with several paths hangs below its subsystem, which lists the
 /// controllers.
-std::string read_nvme_way(Disk& disk, const std::string& block) {
+void read_nvme(Disk& disk, const std::string& block) {
     disk.transport = "nvme";
+    disk.nqn = attribute(block + "/device/subsysnqn");
     std::vector<std::string> controllers{block + "/device"};
     if (attribute(block + "/device/transport").empty())
         if (const auto names = list_directory_at(AT_FDCWD, block + "/device"))
@@ -120,10 +171,37 @@ std::string read_nvme_way(Disk& disk, const std::string& block) {
     for (const auto& controller : controllers) {
         const auto way = attribute(controller + "/transport");
         if (way.empty()) continue;
-        if (way != "pcie") return "nvme-" + way;
-        if (disk.pci.empty()) disk.pci = attribute(controller + "/address");
+        const auto address = attribute(controller + "/address");
+        // "apple-nvme" is a local controller, too.
+        if (way == "tcp" || way == "rdma" || way == "fc" || way == "loop") {
+            disk.fabric = "nvme-" + way;
+            disk.portal = portal_text(address_part(address, "traddr"), address_part(address, "trsvcid"));
+            return;
+        }
+        if (disk.pci.empty() && is_pci_address(address)) disk.pci = address;
     }
-    return {};
+}
+
+/// The unit's names, of every place that has them.
+void read_names(Disk& disk, const std::string& block) {
+    const auto add = [&](const std::string& name) {
+        if (name.empty() || std::find(disk.wwids.begin(), disk.wwids.end(), name) != disk.wwids.end()) return;
+        disk.wwids.push_back(name);
+    };
+    for (const auto* place : {"/device/wwid", "/wwid"}) add(trimmed(attribute(block + place)));
+    for (const auto& name : unit_names(parse_device_identification(page_at(block + "/device/vpd_pg83")))) add(name);
+    if (disk.transport == "nvme") {
+        const auto add_as = [&](const char* form, const char* place) {
+            auto value = attribute(block + place);
+            if (value.find_first_not_of("0- ") == std::string::npos) return; // the controller has none
+            if (std::string_view(form) == "eui.") std::erase_if(value, [](char c) { return c == ' ' || c == '-'; });
+            add(form + value);
+        };
+        add_as("eui.", "/nguid");
+        add_as("eui.", "/eui");
+        add_as("uuid.", "/uuid");
+    }
+    if (!disk.wwids.empty()) disk.wwid = disk.wwids.front();
 }
 
 } // namespace
@@ -140,25 +218,22 @@ Result<Disk> probe_disk(const BlockNode& node, const std::string& sysfs) {
     disk.size = node.size;
     // Only what is below .../devices: a fixture tree may lie in any folder.
     const auto devices = block.rfind("/devices/");
-    auto fabric =
-        read_way(disk, split(std::string_view(block).substr(devices == std::string::npos ? 0 : devices)), sysfs);
-    if (node.name.starts_with("nvme")) fabric = read_nvme_way(disk, block);
-    if (node.name.starts_with("nbd") || node.name.starts_with("rbd")) {
-        disk.transport = node.name.substr(0, 3);
-        fabric = disk.transport;
-    }
+    read_way(disk, split(std::string_view(block).substr(devices == std::string::npos ? 0 : devices)), sysfs);
+    if (node.name.starts_with("nvme")) read_nvme(disk, block);
+    if (node.name.starts_with("nbd") || node.name.starts_with("rbd")) disk.fabric = disk.transport = node.name.substr(0, 3);
 
     // Below a virtio device, "vendor" is a PCI vendor's number.
     if (disk.transport != "virtio") {
         disk.vendor = trimmed(attribute(block + "/device/vendor"));
         disk.model = trimmed(attribute(block + "/device/model"));
     }
-    disk.wwid = attribute(block + "/device/wwid");
-    if (disk.wwid.empty()) disk.wwid = attribute(block + "/wwid");
-    disk.serial = unit_serial(block + "/device/vpd_pg80");
+    read_names(disk, block);
+    disk.serial = parse_unit_serial(page_at(block + "/device/vpd_pg80"));
     for (const auto* place : {"/serial", "/device/serial"})
         if (disk.serial.empty()) disk.serial = trimmed(attribute(block + place));
-    judge_placement(disk, fabric);
+    const auto sequence = attribute(block + "/diskseq");
+    std::from_chars(sequence.data(), sequence.data() + sequence.size(), disk.sequence);
+    judge_placement(disk);
     return disk;
 }
 

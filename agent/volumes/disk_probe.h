@@ -14,8 +14,7 @@ namespace quiesced {
 /// Errors: kernel (the device has no path in sysfs any more).
 Result<Disk> probe_disk(const BlockNode& node, const std::string& sysfs = "/sys");
 
-/// Decides `placement` and `evidence` from the other fields of a disk and the folders of its path in sysfs.
-/// `fabric` says what reached it ("nvme-tcp"), empty for a local device.
-void judge_placement(Disk& disk, const std::string& fabric);
+/// Decides `guess`, `placement` and `evidence` from the other fields of a disk. Callable again when one has changed.
+void judge_placement(Disk& disk);
 
 } // namespace quiesced

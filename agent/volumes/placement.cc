@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "volumes/disk_probe.h"
 #include "volumes/file_system_type.h"
 
 namespace quiesced {
@@ -28,6 +29,9 @@ public:
         if (states_.at(index) != State::untouched) return;
         states_.at(index) = State::under_way;
         auto& volume = volumes_.at(index);
+        volume.placement = Placement::none;
+        volume.evidence.clear();
+        volume.leaves.clear();
         if (classify_file_system(volume.file_system).network) {
             volume.placement = Placement::network;
             volume.evidence.push_back("file system type " + volume.file_system);
@@ -73,7 +77,7 @@ private:
     }
 
     void place_loop(Disk& loop, const LoopBacking& backing) {
-        loop.placement = Placement::none;
+        loop.placement = loop.guess = Placement::none;
         loop.evidence = {"transport=loop", "file=" + backing.path};
         const auto found = by_superblock_.find(backing.file_system);
         if (found == by_superblock_.end()) {
@@ -101,10 +105,24 @@ private:
     std::map<DeviceNumber, std::size_t> by_superblock_;
 };
 
+/// That several paths lead to a disk shows in the graph only.
+void note_multipaths(const BlockGraph& graph, std::map<DeviceNumber, Disk>& disks) {
+    for (const auto& [number, node] : graph.nodes()) {
+        if (!node.dm_uuid.starts_with("mpath-")) continue;
+        for (const auto lower : node.lower) {
+            const auto path = disks.find(lower);
+            if (path == disks.end()) continue;
+            path->second.multipath = node.dm_name;
+            judge_placement(path->second);
+        }
+    }
+}
+
 } // namespace
 
 void place_volumes(std::vector<Volume>& volumes, const BlockGraph& graph, std::map<DeviceNumber, Disk>& disks,
                    std::vector<std::string>& problems) {
+    note_multipaths(graph, disks);
     Placer placer(volumes, graph, disks, problems);
     for (std::size_t i = 0; i < volumes.size(); ++i) placer.place(i);
 }
