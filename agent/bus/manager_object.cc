@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "bus/match_dict.h"
 #include "bus/reply.h"
 #include "bus/volume_dict.h"
 
@@ -103,6 +104,21 @@ void ManagerObject::CreateSet(sdbus::Result<sdbus::ObjectPath>&& result, std::ve
 
 void ManagerObject::Plan(sdbus::Result<Dict>&& result, std::vector<std::string> /*volumes*/, Dict /*options*/) {
     Reply<Dict>(std::move(result)).error(Error{.kind = ErrorKind::unsupported, .error_number = 0, .context = "no plan yet", .advice = {}, .undone = {}});
+}
+
+void ManagerObject::MatchDisks(sdbus::Result<std::vector<Dict>>&& result, std::vector<Dict> disks, Dict options) {
+    const Reply<std::vector<Dict>> reply(std::move(result));
+    const auto wanted = read_match_options(options);
+    if (!wanted) return reply.error(wanted.error());
+    auto claims = read_disk_claims(disks);
+    if (!claims) return reply.error(claims.error());
+    if (wanted->remember)
+        if (auto allowed = context_.authority.may_change(getObject()); !allowed) return reply.error(allowed.error());
+    context_.worker.post([&manager = context_.manager, reply, claims = std::move(*claims), wanted = *wanted] {
+        const auto report = manager.match(claims, wanted);
+        if (!report) return reply.error(report.error());
+        reply.values(matches_to_dicts(*report));
+    });
 }
 
 std::vector<sdbus::ObjectPath> ManagerObject::ListSets(const Dict& options) {

@@ -67,7 +67,11 @@ void SetManager::abandon(const SetId& id, const Manifest& manifest) {
     events_.set_abandoned(id, problems);
 }
 
-Result<Inventory> SetManager::inventory() const { return Inventory::read(options_.paths); }
+Result<Inventory> SetManager::inventory() const {
+    auto read = Inventory::read(options_.paths);
+    if (read) read->overrule(options_.verdicts->all());
+    return read;
+}
 
 Result<MatchReport> SetManager::match(const std::vector<DiskClaim>& claims, const MatchOptions& options) {
     for (std::size_t i = 0; i < claims.size(); ++i)

@@ -11,6 +11,7 @@
 #include "freeze/freezer_keeper.h"
 #include "sequence/plan_report.h"
 #include "sequence/snapshot_set.h"
+#include "volumes/match_verdicts.h"
 
 namespace quiesced {
 
@@ -34,6 +35,18 @@ struct SetManagerOptions {
     SetEnvironment environment;
     SystemPaths paths;
     std::size_t most_unfinished = 16;
+    std::shared_ptr<PlacementVerdicts> verdicts = std::make_shared<PlacementVerdicts>(); ///< never null
+};
+
+struct MatchOptions {
+    bool remember = true; ///< the types that are said overrule our guesses from now on
+    bool forget = false;  ///< what was said before
+};
+
+/// What MatchDisks found, and the inventory that it speaks of.
+struct MatchReport {
+    std::vector<DiskMatch> matches;
+    Inventory inventory;
 };
 
 /// All sets of this guest: unfinished ones, and those on disk. Thread-safe.
@@ -51,7 +64,10 @@ public:
 
     /// Reads the inventory afresh. May take as long as a plugin's claim.
     Result<std::shared_ptr<SnapshotSet>> create(const std::vector<std::string>& volumes, const SetOptions& options);
+    /// With what the hypervisor said of the disks.
     Result<Inventory> inventory() const;
+    /// Errors: invalid_argument ("disk 3: ..."), and as PlacementVerdicts::record(); then nothing is remembered.
+    Result<MatchReport> match(const std::vector<DiskClaim>& claims, const MatchOptions& options);
 
     [[nodiscard]] std::vector<std::shared_ptr<SnapshotSet>> sets() const;
     [[nodiscard]] std::shared_ptr<SnapshotSet> find(const SetId& id) const;
