@@ -23,9 +23,13 @@ namespace quiesced {
 #if QUIESCED_SDBUS_MAJOR >= 2
 using BusErrorName = sdbus::Error::Name;
 using BusServiceName = sdbus::ServiceName;
+using BusInterfaceName = sdbus::InterfaceName;
+using BusMethodName = sdbus::MethodName;
 #else
 using BusErrorName = std::string;
 using BusServiceName = std::string;
+using BusInterfaceName = std::string;
+using BusMethodName = std::string;
 #endif
 
 /// "system", "session" or a bus address such as "unix:path=/run/user/0/bus". Throws sdbus::Error.
@@ -70,6 +74,19 @@ sdbus::Slot bus_match(sdbus::IConnection& connection, const std::string& match, 
     return connection.addMatch(match, std::move(handler), sdbus::return_slot);
 #else
     return connection.addMatch(match, std::move(handler));
+#endif
+}
+
+/// Type of a message's next argument, '\0' at the end of what was entered; and what that container holds. Throws sdbus::Error.
+inline std::pair<char, std::string> bus_peek_type(const sdbus::Message& message) {
+#if QUIESCED_SDBUS_MAJOR >= 2
+    const auto [type, contents] = message.peekType();
+    return {type, contents == nullptr ? std::string() : std::string(contents)};
+#else
+    std::string type;
+    std::string contents;
+    message.peekType(type, contents);
+    return {type.empty() ? '\0' : type.front(), contents};
 #endif
 }
 

@@ -9,8 +9,11 @@
 #include <type_traits>
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
 #include "base/ids.h"
 #include "bus/sdbus_compat.h"
+#include "ctl/message_json.h"
 #include "org.quiesced1.Manager.proxy.h"
 #include "org.quiesced1.SnapshotSet.proxy.h"
 
@@ -19,6 +22,7 @@ namespace {
 
 constexpr const char* kService = "org.quiesced1";
 constexpr const char* kManager = "/org/quiesced1";
+constexpr const char* kManagerInterface = "org.quiesced1.Manager";
 constexpr const char* kSets = "/org/quiesced1/set/";
 /// A plugin's finish, a pre-flush and LVM together take minutes; it is the daemon that sets limits.
 constexpr std::chrono::hours kPatience{1};
@@ -78,28 +82,6 @@ auto attempt_on(const std::string& set, Call call) -> Answer<decltype(call())> {
     return answer;
 }
 
-/// A key that is missing or of another type leaves the value as it is.
-template <typename T>
-void read(const Dict& dict, const char* key, T& value) {
-    const auto found = dict.find(key);
-    if (found != dict.end() && found->second.containsValueOfType<T>()) value = found->second.get<T>();
-}
-
-VolumeView view_volume(const Dict& dict) {
-    VolumeView view;
-    read(dict, "name", view.name);
-    read(dict, "device", view.device);
-    read(dict, "file_system", view.file_system);
-    read(dict, "uuid", view.uuid);
-    read(dict, "label", view.label);
-    read(dict, "placement", view.placement);
-    read(dict, "mount_points", view.mount_points);
-    read(dict, "evidence", view.evidence);
-    read(dict, "disks", view.disks);
-    read(dict, "size", view.size);
-    return view;
-}
-
 std::string id_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 } // namespace
@@ -134,11 +116,34 @@ Answer<Client> Client::connect(const std::string& bus) {
     }
 }
 
-Answer<std::vector<VolumeView>> Client::volumes() {
+// What these two answer grows from release to release: it is shown as it comes, not field by field.
+
+Answer<nlohmann::json> Client::volumes() {
     return attempt([this] {
-        std::vector<VolumeView> views;
-        for (const auto& dict : ManagerProxy(*connection_).ListVolumes({})) views.push_back(view_volume(dict));
-        return views;
+        const auto proxy = sdbus::createProxy(*connection_, BusServiceName(kService), sdbus::ObjectPath(kManager));
+        return call_for_json(*proxy, kManagerInterface, "ListVolumes", Dict());
+    });
+}
+
+Answer<nlohmann::json> Client::plan(const std::vector<std::string>& volumes, std::chrono::milliseconds sample) {
+    return attempt([&] {
+        const auto proxy = sdbus::createProxy(*connection_, BusServiceName(kService), sdbus::ObjectPath(kManager));
+        const Dict options{{"sample_ms", sdbus::Variant(static_cast<std::uint32_t>(sample.count()))}};
+        return call_for_json(*proxy, kManagerInterface, "Plan", volumes, options);
+    });
+}
+
+Answer<nlohmann::json> Client::match(const nlohmann::json& disks, bool remember, bool forget) {
+    return attempt([&] {
+        const auto proxy = sdbus::createProxy(*connection_, BusServiceName(kService), sdbus::ObjectPath(kManager));
+        std::vector<Dict> dicts;
+        for (const auto& disk : disks) {
+            auto& dict = dicts.emplace_back();
+            for (const auto& [key, value] : disk.items())
+                dict[key] = value.is_string() ? sdbus::Variant(value.get<std::string>()) : sdbus::Variant(value.get<std::uint64_t>());
+        }
+        return call_for_json(*proxy, kManagerInterface, "MatchDisks", dicts,
+                             Dict{{"remember", sdbus::Variant(remember)}, {"forget", sdbus::Variant(forget)}});
     });
 }
 
@@ -168,6 +173,14 @@ Answer<std::string> Client::describe(const std::string& set) {
 
 Answer<void> Client::remove(const std::string& set) {
     return attempt_on(set, [&] { SetProxy(*connection_, set).Delete({}); });
+}
+
+Answer<void> Client::thaw(const std::string& set) {
+    return attempt_on(set, [&] { SetProxy(*connection_, set).Thaw({}); });
+}
+
+Answer<void> Client::abort(const std::string& set) {
+    return attempt_on(set, [&] { SetProxy(*connection_, set).Abort({}); });
 }
 
 } // namespace quiesced

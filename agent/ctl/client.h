@@ -6,9 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
 #include <tl/expected.hpp>
-
-#include "ctl/volume_text.h"
 
 namespace sdbus {
 class IConnection;
@@ -17,7 +16,7 @@ class IConnection;
 namespace quiesced {
 
 /// Exit codes of quiescectl.
-enum class ExitCode { ok = 0, refused = 1, usage = 2, unreachable = 3 };
+enum class ExitCode { ok = 0, refused = 1, usage = 2, unreachable = 3, unmatched = 4 };
 
 /// Why a call brought nothing.
 struct ClientError {
@@ -41,7 +40,12 @@ public:
     Client& operator=(Client&&) noexcept;
     ~Client();
 
-    Answer<std::vector<VolumeView>> volumes();
+    /// As ListVolumes: a list of objects.
+    Answer<nlohmann::json> volumes();
+    /// As Plan: an object. `sample` is how long the writes are counted, 0 for not at all.
+    Answer<nlohmann::json> plan(const std::vector<std::string>& volumes, std::chrono::milliseconds sample);
+    /// As MatchDisks: a list of objects for one; values are texts and whole numbers.
+    Answer<nlohmann::json> match(const nlohmann::json& disks, bool remember, bool forget);
     /// Ids, oldest first.
     Answer<std::vector<std::string>> sets();
     /// The new set's id. It is aborted when this client leaves the bus before it is complete.
@@ -50,6 +54,8 @@ public:
     Answer<std::string> take(const std::string& set);
     Answer<std::string> describe(const std::string& set);
     Answer<void> remove(const std::string& set);
+    Answer<void> thaw(const std::string& set);
+    Answer<void> abort(const std::string& set);
 
 private:
     explicit Client(std::unique_ptr<sdbus::IConnection> connection);

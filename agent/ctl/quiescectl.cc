@@ -1,112 +1,91 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // quiescectl: what an admin does with quiesced, over D-Bus.
-#include <chrono>
+#include <unistd.h>
+
+#include <array>
 #include <iostream>
-#include <string>
-#include <vector>
 
 #include <CLI/CLI.hpp>
 
 #include "config.h"
-#include "ctl/client.h"
-#include "ctl/manifest_view.h"
-#include "ctl/set_text.h"
-#include "ctl/timeline_chart.h"
-#include "ctl/volume_text.h"
+#include "ctl/commands.h"
 
 namespace quiesced {
 namespace {
 
-struct Request {
-    std::string bus = "system";
-    bool json = false;
-    bool all = false;
-    unsigned deadline_ms = 10000;
-    std::vector<std::string> volumes;
-    std::string set;
-    std::vector<std::string> sets;
+struct Command {
+    const char* name;
+    ExitCode (*run)(const Context&);
 };
 
-ExitCode complain(const ClientError& error) {
-    std::cerr << "quiescectl: " << error.message << "\n";
-    if (!error.name.empty()) std::cerr << "(" << error.name << ")\n";
-    return error.code;
-}
+constexpr std::array kCommands{
+    Command{"volumes", list_volumes}, Command{"plan", show_plan},       Command{"snapshot", take_snapshot},
+    Command{"show", show},            Command{"timeline", show_timeline}, Command{"thaw", thaw_set},
+    Command{"abort", abort_sets},     Command{"delete", delete_sets},   Command{"match", match_disks},
+};
 
-/// The manifest as it came, or for people.
-ExitCode print_set(const std::string& manifest, bool json, bool timeline) {
-    if (json) {
-        std::cout << manifest;
-        return ExitCode::ok;
+void add_looks(CLI::App& app, Request& request) {
+    auto* volumes = app.add_subcommand("volumes", "List what a set can contain");
+    volumes->add_flag("--all", request.all, "Also what has no disk: proc, tmpfs, ...");
+    volumes->add_flag("--json", request.json, "As JSON");
+    volumes->add_option("-o,--output", request.columns, "Columns: NAME,SIZE for these, +UUID for one more, help to list them");
+
+    auto* plan = app.add_subcommand("plan", "Say what taking a set would do, without touching anything");
+    plan->add_option("volume", request.volumes, "As for snapshot; none for all that can be members");
+    plan->add_option("--sample", request.sample_ms, "How long to count the writes, ms")->check(CLI::Range(0U, 10000U))->capture_default_str();
+    plan->add_flag("--json", request.json, "As JSON");
+
+    auto* match = app.add_subcommand("match", "Say which disks here are those that a hypervisor knows, and take its word for their type");
+    match->add_option("file", request.match_file, "A JSON list of what it knows of each; - for standard input")->required();
+    auto* dry = match->add_flag("--dry-run", request.dry_run, "Take no word for anything: only answer");
+    match->add_flag("--forget", request.forget, "Forget all that was said before")->excludes(dry);
+    match->add_flag("--json", request.json, "As JSON");
+
+    auto* show = app.add_subcommand("show", "List the sets, or show one with its timeline");
+    show->add_option("set", request.set, "Its id");
+    show->add_flag("--json", request.json, "As JSON");
+
+    auto* timeline = app.add_subcommand("timeline", "Draw what happened when, and how long each file system was held");
+    timeline->add_option("set", request.set, "Its id")->required();
+
+    for (auto* drawn : {plan, timeline}) {
+        drawn->add_option("--svg", request.svg, "Draw it into this file; - for standard output");
+        drawn->add_option("--draw-program", request.draw_program, "What draws")->capture_default_str();
     }
-    const auto view = view_manifest(manifest);
-    if (!view) return complain({ExitCode::refused, "", view.error().message()});
-    std::cout << render_set(*view);
-    if (timeline)
-        if (const auto chart = render_timeline(*view); !chart.empty()) std::cout << "\n" << chart;
-    return ExitCode::ok;
 }
 
-ExitCode list_volumes(Client& client, const Request& request) {
-    auto volumes = client.volumes();
-    if (!volumes) return complain(volumes.error());
-    if (!request.all) std::erase_if(*volumes, [](const VolumeView& volume) { return !is_of_interest(volume); });
-    std::cout << (request.json ? volumes_to_json(*volumes) : render_volumes(*volumes));
-    return ExitCode::ok;
-}
+void add_deeds(CLI::App& app, Request& request) {
+    auto* snapshot = app.add_subcommand("snapshot", "Take a consistent snapshot set of volumes");
+    snapshot->add_option("volume", request.volumes, "A mount point, a device, UUID=... or LABEL=...")->required();
+    snapshot->add_option("--deadline", request.deadline_ms, "Longest time frozen, ms")
+        ->check(CLI::Range(100U, 600000U))->capture_default_str();
+    snapshot->add_flag("--json", request.json, "Print the manifest as JSON");
 
-ExitCode take_snapshot(Client& client, const Request& request) {
-    const auto set = client.create(request.volumes, std::chrono::milliseconds(request.deadline_ms));
-    if (!set) return complain(set.error());
-    const auto manifest = client.take(*set);
-    if (!manifest) return complain(manifest.error());
-    return print_set(*manifest, request.json, false);
-}
+    auto* thaw = app.add_subcommand("thaw", "Thaw a set that was frozen step by step; or, in an emergency, whatever quiesced froze");
+    auto* thawed = thaw->add_option("set", request.sets, "Ids");
+    auto* emergency = thaw->add_flag("--emergency", request.emergency, "Without the bus and the daemon: thaw, resume and unprime all that their records name");
+    thaw->add_option("--daemon-program", request.daemon_program, "What thaws in an emergency")->capture_default_str()->needs(emergency);
+    thawed->excludes(emergency);
+    thaw->callback([thawed, emergency] {
+        if (thawed->empty() && emergency->empty()) throw CLI::RequiredError("Either a set or --emergency");
+    });
 
-ExitCode show_sets(Client& client, bool json) {
-    const auto sets = client.sets();
-    if (!sets) return complain(sets.error());
-    std::vector<ManifestView> views;
-    std::string list;
-    for (const auto& set : *sets) {
-        const auto manifest = client.describe(set);
-        if (!manifest && manifest.error().name == "org.quiesced1.Error.NoSuchSet") continue; // deleted meanwhile
-        if (!manifest) return complain(manifest.error());
-        const auto view = view_manifest(*manifest);
-        if (!view) return complain({ExitCode::refused, "", view.error().message()});
-        views.push_back(*view);
-        list += (list.empty() ? "" : ",\n") + *manifest;
-    }
-    std::cout << (json ? "[\n" + list + "]\n" : render_sets(views));
-    return ExitCode::ok;
-}
+    auto* abort = app.add_subcommand("abort", "Give sets up: thaw, then undo all that was done for them");
+    abort->add_option("set", request.sets, "Their ids")->required();
 
-ExitCode show(Client& client, const Request& request) {
-    if (request.set.empty()) return show_sets(client, request.json);
-    const auto manifest = client.describe(request.set);
-    if (!manifest) return complain(manifest.error());
-    return print_set(*manifest, request.json, true);
-}
-
-/// Goes on after a failure: the others are as much to be deleted.
-ExitCode delete_sets(Client& client, const Request& request) {
-    auto worst = ExitCode::ok;
-    for (const auto& set : request.sets) {
-        if (const auto removed = client.remove(set); !removed)
-            worst = complain(removed.error());
-        else
-            std::cout << "Set " << set << " is deleted.\n";
-    }
-    return worst;
+    auto* remove = app.add_subcommand("delete", "Remove sets and their snapshots");
+    remove->add_option("set", request.sets, "Their ids")->required();
 }
 
 ExitCode run(const CLI::App& app, const Request& request) {
+    if (request.emergency) return thaw_in_emergency(request);
+    const auto screen = screen_of(STDOUT_FILENO, colour_mode(request.colour));
+    if (request.columns == "help") return list_columns(screen);
     auto client = Client::connect(request.bus);
     if (!client) return complain(client.error());
-    if (app.got_subcommand("volumes")) return list_volumes(*client, request);
-    if (app.got_subcommand("snapshot")) return take_snapshot(*client, request);
-    if (app.got_subcommand("show")) return show(*client, request);
-    return delete_sets(*client, request);
+    for (const auto& command : kCommands)
+        if (app.got_subcommand(command.name)) return command.run({*client, request, screen});
+    return ExitCode::usage;
 }
 
 } // namespace
@@ -114,31 +93,18 @@ ExitCode run(const CLI::App& app, const Request& request) {
 
 int main(int argc, char** argv) {
     using quiesced::ExitCode;
+    quiesced::use_utf8();
     quiesced::Request request;
     CLI::App app("Takes consistent snapshot sets and looks after them; talks to quiesced over D-Bus.");
     app.set_version_flag("--version", "quiescectl " QUIESCED_VERSION);
     app.add_option("--bus,--address", request.bus, "system, session or an address")->capture_default_str();
+    app.add_option("--color,--colour", request.colour, "auto, always or never")
+        ->check(CLI::IsMember({"auto", "always", "never"}))->capture_default_str();
     app.require_subcommand(1);
     app.fallthrough();
-    app.footer("Exit codes: 0 done, 1 refused or failed, 2 usage, 3 quiesced cannot be reached.");
-
-    auto* volumes = app.add_subcommand("volumes", "List what a set can contain");
-    volumes->add_flag("--all", request.all, "Also what has no disk: proc, tmpfs, ...");
-    volumes->add_flag("--json", request.json, "As JSON");
-
-    auto* snapshot = app.add_subcommand("snapshot", "Take a consistent snapshot set of volumes");
-    snapshot->add_option("volume", request.volumes, "A mount point, a device, UUID=... or LABEL=...")->required();
-    snapshot->add_option("--deadline", request.deadline_ms, "Longest time frozen, ms")
-        ->check(CLI::Range(100U, 600000U))->capture_default_str();
-    snapshot->add_flag("--json", request.json, "Print the manifest as JSON");
-
-    auto* show = app.add_subcommand("show", "List the sets, or show one with its timeline");
-    show->add_option("set", request.set, "Its id");
-    show->add_flag("--json", request.json, "As JSON");
-
-    auto* remove = app.add_subcommand("delete", "Remove sets and their snapshots");
-    remove->add_option("set", request.sets, "Their ids")->required();
-
+    app.footer("Exit codes: 0 done, 1 refused or failed, 2 usage, 3 quiesced cannot be reached, 4 a disk has no match or several.");
+    quiesced::add_looks(app, request);
+    quiesced::add_deeds(app, request);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

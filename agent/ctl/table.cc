@@ -1,78 +1,83 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "ctl/table.h"
 
+#include <libsmartcols.h>
+
 #include <algorithm>
-#include <numeric>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <string_view>
 
 namespace quiesced {
 namespace {
 
-constexpr std::size_t kGap = 2; ///< spaces between columns
+struct TableEnd {
+    void operator()(libscols_table* table) const { ::scols_unref_table(table); }
+};
+using Table = std::unique_ptr<libscols_table, TableEnd>;
 
-/// Byte offset of the character at which `width` characters have passed.
-std::size_t offset_of(std::string_view text, std::size_t width) {
-    std::size_t at = 0;
-    while (at < text.size() && width > 0) {
-        ++at;
-        while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U) ++at;
-        --width;
+/// The library fails for want of memory only.
+template <typename T>
+T* sound(T* made) {
+    if (made == nullptr) throw std::bad_alloc();
+    return made;
+}
+
+std::string without_trailing_spaces(std::string_view text) {
+    std::string lines;
+    while (!text.empty()) {
+        const auto end = text.find('\n');
+        auto line = text.substr(0, end);
+        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+        const auto last = line.find_last_not_of(' ');
+        line = line.substr(0, last == std::string_view::npos ? 0 : last + 1);
+        if (!line.empty()) lines += std::string(line) + "\n";
     }
-    return at;
+    return lines;
+}
+
+/// A cell of several lines is as many lines of the library's, the others of which are empty there.
+void add_row(libscols_table* table, const std::vector<Column>& columns, const std::vector<Cell>& cells, bool colours) {
+    std::size_t height = 1;
+    for (const auto& cell : cells) height = std::max(height, cell.lines.size());
+    for (std::size_t i = 0; i < height; ++i) {
+        auto* line = sound(::scols_table_new_line(table, nullptr));
+        for (std::size_t column = 0; column < columns.size(); ++column) {
+            const auto& cell = cells.at(column);
+            auto text = i < cell.lines.size() ? cell.lines[i] : std::string();
+            if (i == 0 && text.empty()) text = "-";
+            ::scols_line_set_data(line, column, printable(text).c_str());
+            if (colours && cell.colour != Colour::plain)
+                ::scols_cell_set_color(::scols_line_get_cell(line, column), std::string(colour_code(cell.colour)).c_str());
+        }
+    }
 }
 
 } // namespace
 
-std::size_t text_width(std::string_view text) {
-    return static_cast<std::size_t>(
-        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
-}
-
-std::string fit_text(std::string_view text, std::size_t width) {
-    std::string shown(text);
-    for (auto& c : shown)
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-    const auto length = text_width(shown);
-    if (length <= width) return shown;
-    if (width <= 2) return shown.substr(0, offset_of(shown, width));
-    // The end of a path says more than its middle.
-    const auto head = (width - 2) / 2;
-    const auto tail = width - 2 - head;
-    return shown.substr(0, offset_of(shown, head)) + ".." + shown.substr(offset_of(shown, length - tail));
-}
-
-std::string pad_text(std::string_view text, std::size_t width, bool right) {
-    auto shown = fit_text(text, width);
-    const std::string space(width - text_width(shown), ' ');
-    return right ? space + shown : shown + space;
-}
-
-std::string render_table(const std::vector<Column>& columns, const std::vector<std::vector<std::string>>& rows, std::size_t width) {
-    std::vector<std::size_t> widths;
-    for (std::size_t i = 0; i < columns.size(); ++i) {
-        auto widest = text_width(columns[i].head);
-        for (const auto& row : rows) widest = std::max(widest, text_width(row.at(i)));
-        widths.push_back(widest);
+std::string render_table(const std::vector<Column>& columns, const std::vector<std::vector<Cell>>& rows, const Screen& screen) {
+    const Table table(sound(::scols_new_table()));
+    ::scols_table_set_termforce(table.get(), SCOLS_TERMFORCE_ALWAYS);
+    ::scols_table_set_termwidth(table.get(), screen.width);
+    ::scols_table_set_column_separator(table.get(), "  ");
+    ::scols_table_enable_noencoding(table.get(), 1); // printable() has done that, as everywhere else
+    ::scols_table_enable_colors(table.get(), screen.colour ? 1 : 0);
+    for (const auto& column : columns) {
+        const int flags = (column.right ? SCOLS_FL_RIGHT : 0) | (column.wraps ? SCOLS_FL_WRAP : 0);
+        auto* made = sound(::scols_table_new_column(table.get(), column.head.c_str(), 0.1, flags));
+        if (screen.colour) ::scols_cell_set_color(::scols_column_get_header(made), std::string(colour_code(Colour::bold)).c_str());
     }
-    const auto total = [&] { return std::accumulate(widths.begin(), widths.end(), std::size_t{0}) + kGap * (widths.size() - 1); };
-    while (total() > width) {
-        std::size_t widest = columns.size();
-        for (std::size_t i = 0; i < columns.size(); ++i)
-            if (columns[i].least > 0 && widths[i] > columns[i].least && (widest == columns.size() || widths[i] > widths[widest]))
-                widest = i;
-        if (widest == columns.size()) break;
-        --widths[widest];
+    for (const auto& row : rows) add_row(table.get(), columns, row, screen.colour);
+    if (rows.empty()) { // the library prints nothing at all
+        std::string heads;
+        for (const auto& column : columns) heads += (heads.empty() ? "" : "  ") + screen.paint(Colour::bold, column.head);
+        return heads + "\n";
     }
-    std::string text;
-    const auto add_line = [&](const auto& cell) {
-        std::string line;
-        for (std::size_t i = 0; i < columns.size(); ++i)
-            line += (i == 0 ? "" : std::string(kGap, ' ')) + pad_text(cell(i), widths[i], columns[i].right);
-        line.erase(line.find_last_not_of(' ') + 1);
-        text += line + "\n";
-    };
-    add_line([&](std::size_t i) { return columns[i].head; });
-    for (const auto& row : rows) add_line([&](std::size_t i) { return row[i]; });
-    return text;
+    char* text = nullptr;
+    if (::scols_print_table_to_string(table.get(), &text) != 0 || text == nullptr) throw std::bad_alloc();
+    const std::unique_ptr<char, decltype(&std::free)> owned(text, &std::free);
+    return without_trailing_spaces(text);
 }
 
 } // namespace quiesced

@@ -2,10 +2,7 @@
 #include "ctl/timeline_chart.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstdio>
-#include <vector>
 
 namespace quiesced {
 namespace {
@@ -99,23 +96,6 @@ std::string draw_window(const ManifestView& set, std::size_t columns) {
 }
 
 } // namespace
-
-std::string duration_text(double ms) {
-    struct Unit {
-        double ms;
-        const char* name;
-    };
-    static constexpr std::array units{Unit{0.001, "us"}, Unit{1, "ms"}, Unit{1000, "s"}, Unit{60000, "min"}};
-    if (ms == 0) return "0 ms";
-    auto unit = units.front();
-    for (const auto& larger : units)
-        if (std::abs(ms) >= larger.ms * 0.9995) unit = larger;
-    const auto value = ms / unit.ms;
-    const int digits = std::abs(value) >= 99.95 ? 0 : std::abs(value) >= 9.995 ? 1 : 2;
-    std::array<char, 48> text{};
-    std::snprintf(text.data(), text.size(), "%.*f %s", digits, value, unit.name);
-    return text.data();
-}
 
 std::string render_timeline(const ManifestView& set, std::size_t width) {
     const auto columns = std::max<std::size_t>(width - std::min(width, kLabel + kFigure + 2), 10);

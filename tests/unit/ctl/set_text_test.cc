@@ -60,9 +60,24 @@ TEST(SetText, AListHasOneLineForEachSet) {
     open.state = "new";
     open.consistency = "";
     EXPECT_EQ(render_sets({sample(), open}), "SET               STATE     CONSISTENCY  MADE                  VOLUMES\n"
-                                             "6560aabb00112233  complete  filesystem   2026-01-02T03:04:05Z  /srv/db /srv/lun\n"
-                                             "6560aabb00112244  new       -            2026-01-02T03:04:05Z  /srv/db /srv/lun\n");
+                                             "6560aabb00112233  complete  filesystem   2026-01-02T03:04:05Z  /srv/db\n"
+                                             "                                                               /srv/lun\n"
+                                             "6560aabb00112244  new       -            2026-01-02T03:04:05Z  /srv/db\n"
+                                             "                                                               /srv/lun\n");
     EXPECT_EQ(render_sets({}), "There is no snapshot set.\n");
+}
+
+TEST(SetText, TheTimesOfEachFileSystemStandInATable) {
+    auto set = sample();
+    set.members[0].file_system = "xfs";
+    set.members[0].flush_ms = 20;
+    set.members[0].thaw_ms = 0.5;
+    EXPECT_EQ(render_member_times(set), "VOLUME    FSTYPE    FLUSH   FREEZE     HOLD    THAW\n"
+                                        "/srv/db   xfs     20.0 ms  1.50 ms  3.25 ms  500 us\n"
+                                        "/srv/lun  -             -  1.50 ms        -       -\n");
+    set.members[1].error = "late";
+    EXPECT_NE(render_member_times(set).find("ERROR\n"), std::string::npos);
+    EXPECT_NE(render_member_times(set).find("late\n"), std::string::npos);
 }
 
 } // namespace

@@ -1,44 +1,56 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "ctl/table.h"
 
-#include <sstream>
-
 #include <gtest/gtest.h>
 
 namespace quiesced {
 namespace {
 
-TEST(Table, ColumnsAreAsWideAsTheirWidestCell) {
+class TableText : public testing::Test {
+protected:
+    TableText() { use_utf8(); }
+};
+
+TEST_F(TableText, ColumnsAreAsWideAsTheirWidestCell) {
     EXPECT_EQ(render_table({{"A"}, {"LONGER"}, {"N", true}}, {{"a1", "b", "5"}, {"a", "bb", "12"}}),
               "A   LONGER   N\n"
               "a1  b        5\n"
               "a   bb      12\n");
 }
 
-TEST(Table, WithoutRowsOnlyTheHeadIsLeft) { EXPECT_EQ(render_table({{"A"}, {"B"}}, {}), "A  B\n"); }
+TEST_F(TableText, WithoutRowsOnlyTheHeadIsLeft) { EXPECT_EQ(render_table({{"A"}, {"B"}}, {}), "A  B\n"); }
 
-TEST(Table, TheWidestOfTheColumnsThatMayBeCutIsCutFirst) {
-    const auto text = render_table({{"NAME", false, 4}, {"KEEP"}, {"PATH", false, 4}}, {{"abcdef", "012345", "/a/very/long/path"}}, 26);
-    EXPECT_EQ(text, "NAME    KEEP    PATH\n"
-                    "abcdef  012345  /a/v..path\n");
+TEST_F(TableText, AColumnThatWrapsGoesOnInTheNextLine) {
+    EXPECT_EQ(render_table({{"NAME"}, {"PATH", false, true}, {"C"}}, {{"abcdef", "/a/very/long/path", "x"}}, {.width = 20}),
+              "NAME    PATH       C\n"
+              "abcdef  /a/very/l  x\n"
+              "        ong/path\n");
 }
 
-TEST(Table, WhatMustNotBeCutIsWholeEvenBeyondTheWidth) {
-    EXPECT_EQ(render_table({{"A"}, {"B", false, 3}}, {{"0123456789", "abcdef"}}, 12), "A           B\n0123456789  ..f\n");
+TEST_F(TableText, WhatDoesNotWrapIsWholeEvenBeyondTheWidth) {
+    EXPECT_NE(render_table({{"A"}, {"B", false, true}}, {{"0123456789", "abcdef"}}, {.width = 8}).find("0123456789"), std::string::npos);
 }
 
-TEST(Table, ACharacterOfSeveralBytesIsOneColumn) {
-    EXPECT_EQ(text_width("größe"), 5U);
-    EXPECT_EQ(render_table({{"A"}, {"B"}}, {{"größe", "x"}, {"a", "y"}}), "A      B\ngröße  x\na      y\n");
+TEST_F(TableText, ACellOfSeveralLinesHasThemBelowOneAnother) {
+    EXPECT_EQ(render_table({{"A"}, {"B"}}, {{"a", std::vector<std::string>{"b1", "b2"}}, {"c", "d"}}), "A  B\na  b1\n   b2\nc  d\n");
+    EXPECT_EQ(render_table({{"A"}, {"B"}}, {{std::vector<std::string>{}, ""}}), "A  B\n-  -\n");
 }
 
-TEST(Table, ATextIsCutBetweenCharacters) {
-    EXPECT_EQ(fit_text("ääääääää", 6), "ää..ää");
-    EXPECT_EQ(fit_text("ääää", 2), "ää");
-    EXPECT_EQ(fit_text("abc", 3), "abc");
+TEST_F(TableText, WideCharactersAreTwoColumns) {
+    EXPECT_EQ(render_table({{"A"}, {"B"}}, {{"中文", "x"}, {"größe", "y"}}), "A      B\n中文   x\ngröße  y\n");
 }
 
-TEST(Table, ControlCharactersDoNotReachTheTerminal) { EXPECT_EQ(fit_text("/mnt/a\nb\x1b[2J\x7f", 40), "/mnt/a?b?[2J?"); }
+TEST_F(TableText, ControlCharactersDoNotReachTheTerminal) {
+    EXPECT_EQ(render_table({{"A"}, {"B"}}, {{"/a\nb\x1b[2J", "\xff"}}), "A               B\n/a\\x0ab\\x1b[2J  \\xff\n");
+}
+
+TEST_F(TableText, ColoursAreForScreensThatShowThem) {
+    const std::vector<std::vector<Cell>> rows{{Cell("no", Colour::red), "x"}};
+    EXPECT_EQ(render_table({{"A"}, {"B"}}, rows).find('\x1b'), std::string::npos);
+    const auto text = render_table({{"A"}, {"B"}}, rows, {.width = 80, .colour = true});
+    EXPECT_NE(text.find("\x1b[31mno"), std::string::npos) << text;
+    EXPECT_NE(text.find("\x1b[1mA"), std::string::npos) << text;
+}
 
 } // namespace
 } // namespace quiesced

@@ -83,16 +83,5 @@ TEST(TimelineChart, ASetThatNeverFrozeShowsItsStepsOnly) {
     EXPECT_EQ(text.find('|'), std::string::npos);
 }
 
-TEST(TimelineChart, TimesHaveThreeDigitsAndAUnit) {
-    EXPECT_EQ(duration_text(0), "0 ms");
-    EXPECT_EQ(duration_text(0.0354), "35.4 us");
-    EXPECT_EQ(duration_text(5.3), "5.30 ms");
-    EXPECT_EQ(duration_text(12.34), "12.3 ms");
-    EXPECT_EQ(duration_text(999.6), "1.00 s");
-    EXPECT_EQ(duration_text(1250), "1.25 s");
-    EXPECT_EQ(duration_text(-456), "-456 ms");
-    EXPECT_EQ(duration_text(90000), "1.50 min");
-}
-
 } // namespace
 } // namespace quiesced

@@ -9,9 +9,10 @@
 
 namespace quiesced {
 
-/// What quiescectl shows of a member. Times in ms; absent until measured.
+/// What is shown of a member. Times in ms; absent until measured.
 struct MemberView {
-    std::string volume, placement, provider, snapshot, device, consistency, error;
+    std::string volume, file_system, placement, provider, snapshot, device, consistency, error;
+    std::optional<double> flush_ms; ///< last pre-flush pass
     std::optional<double> freeze_ms, hold_ms, thaw_ms;
     std::optional<double> frozen_at_ms; ///< return of its FIFREEZE, from the start of the window
 };
@@ -23,7 +24,7 @@ struct SpanView {
     double length_ms = 0;
 };
 
-/// What quiescectl shows of a manifest (the JSON of Describe and Take).
+/// What is shown of a manifest (the JSON of Describe and Take).
 struct ManifestView {
     std::string id, state, consistency, created, error;
     std::vector<std::string> stuck; ///< volumes that may still be frozen

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "ctl/manifest_view.h"
+#include "view/manifest_view.h"
 
 #include <gtest/gtest.h>
 
@@ -23,6 +23,8 @@ TEST(ManifestView, ShowsWhatTheDaemonWrites) {
     member.snapshot = "array/a-q1";
     member.device = "/dev/disk/by-id/wwn-1";
     member.error = "late";
+    member.file_system = "xfs";
+    member.flush_ms = 0.5;
     member.freeze_ms = 1.5;
     member.hold_ms = 3;
     member.frozen_at_ms = 1.75;
@@ -45,6 +47,8 @@ TEST(ManifestView, ShowsWhatTheDaemonWrites) {
     EXPECT_EQ(shown.snapshot, "array/a-q1");
     EXPECT_EQ(shown.device, "/dev/disk/by-id/wwn-1");
     EXPECT_EQ(shown.error, "late");
+    EXPECT_EQ(shown.file_system, "xfs");
+    EXPECT_EQ(shown.flush_ms, 0.5);
     EXPECT_EQ(shown.freeze_ms, 1.5);
     EXPECT_EQ(shown.hold_ms, 3.0);
     EXPECT_EQ(shown.thaw_ms, std::nullopt);

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "config.h"
+#include "ctl/client.h"
+#include "ctl/screen.h"
+
+namespace quiesced {
+
+/// What the command line asks for.
+struct Request {
+    std::string bus = "system";
+    std::string colour = "auto";
+    bool json = false;
+    bool all = false;
+    bool emergency = false;
+    unsigned deadline_ms = 10000;
+    unsigned sample_ms = 1000;
+    bool dry_run = false;
+    bool forget = false;
+    std::string match_file; ///< "-" for standard input
+    std::string columns; ///< as choose_columns() reads them
+    std::string svg;     ///< file of a drawing, "-" for standard output; empty for none
+    std::vector<std::string> volumes;
+    std::string set;
+    std::vector<std::string> sets;
+    std::string draw_program = QUIESCED_LIBEXECDIR "/quiesced-draw";
+    std::string daemon_program = QUIESCED_SBINDIR "/quiesced";
+};
+
+/// A command of quiescectl: it prints what it found, or complains.
+struct Context {
+    Client& client;
+    const Request& request;
+    Screen screen; ///< of standard output
+};
+
+/// To standard error, as every command does it.
+ExitCode complain(const ClientError& error);
+ExitCode complain(const Error& error);
+
+ExitCode list_columns(const Screen& screen);
+ExitCode list_volumes(const Context& context);
+ExitCode show_plan(const Context& context);
+ExitCode match_disks(const Context& context);
+ExitCode take_snapshot(const Context& context);
+ExitCode show(const Context& context);
+ExitCode show_timeline(const Context& context);
+ExitCode delete_sets(const Context& context);
+ExitCode thaw_set(const Context& context);
+ExitCode abort_sets(const Context& context);
+
+/// Becomes the daemon's program, which thaws whatever it finds frozen; returns when that was not possible. Neither a bus nor a
+/// running daemon is needed.
+ExitCode thaw_in_emergency(const Request& request);
+
+} // namespace quiesced
