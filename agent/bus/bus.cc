@@ -44,6 +44,7 @@ Result<void> Bus::serve(SetManager& manager, std::function<void(const std::strin
         .events = events_,
         .worker = worker_,
         .urgent = urgent_,
+        .plans = plans_,
         .keep_binding = [this](const SetId& id, std::shared_ptr<Binding> binding) {
             events_.post([this, id, binding = std::move(binding)]() mutable {
                 // Its set may be over by now.
@@ -86,6 +87,7 @@ void Bus::run_loop(const std::function<void(const std::string&)>& lost) {
 
 void Bus::stop() {
     if (stopping_.exchange(true)) return;
+    plans_.finish();
     worker_.finish();
     urgent_.finish();
     events_.post([this] {

@@ -52,6 +52,7 @@ private:
     const BusOptions options_;
     std::unique_ptr<sdbus::IConnection> connection_;
     Executor events_, worker_, urgent_;
+    PlanCalls plans_;
     std::unique_ptr<BusContext> context_;
     // Of the events thread, or of serve() and stop() while that one does not run:
     std::unique_ptr<ManagerObject> manager_object_;

@@ -8,6 +8,7 @@
 #include "base/ids.h"
 #include "bus/authority.h"
 #include "bus/binding.h"
+#include "bus/plan_calls.h"
 #include "sequence/executor.h"
 #include "sequence/set_manager.h"
 
@@ -19,7 +20,7 @@ inline constexpr const char* kManagerPath = "/org/quiesced1";
 inline std::string set_path(const SetId& set) { return std::string(kManagerPath) + "/set/" + set.text(); }
 
 /// What all objects on the bus share. The threads: handlers run on the bus's own one, which must never wait (the library
-/// holds its lock in a handler); what can take long runs on `worker`, KeepAlive on `urgent`; `events` alone creates and
+/// holds its lock in a handler); what can take long runs on `worker`, KeepAlive on `urgent`, each Plan on one of `plans`; `events` alone creates and
 /// destroys objects and sends signals and the answers that belong in order with them.
 struct BusContext {
     std::string version;
@@ -29,6 +30,7 @@ struct BusContext {
     Executor& events;
     Executor& worker;
     Executor& urgent;
+    PlanCalls& plans;
     std::function<void(const SetId&, std::shared_ptr<Binding>)> keep_binding; ///< any thread
 };
 

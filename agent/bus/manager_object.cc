@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "bus/match_dict.h"
+#include "bus/plan_dict.h"
 #include "bus/reply.h"
 #include "bus/volume_dict.h"
 
@@ -15,6 +16,7 @@ namespace {
 
 constexpr std::uint32_t kShortestDeadline = 100; // ms
 constexpr std::uint32_t kLongestDeadline = 600000;
+constexpr std::uint32_t kLongestSample = 10000;
 
 struct CreateOptions {
     SetOptions set;
@@ -31,9 +33,6 @@ Result<CreateOptions> read_create_options(const Dict& dict) {
         return fail(ErrorKind::invalid_argument, "deadline_ms is " + std::to_string(*deadline),
                     "It must be from " + std::to_string(kShortestDeadline) + " to " + std::to_string(kLongestDeadline) + ".");
     read.set.deadline = std::chrono::milliseconds(*deadline);
-    const auto bind = options.get("bind", false);
-    if (!bind) return tl::unexpected<Error>(bind.error());
-    read.bind = *bind;
     for (const auto& [key, limit] : {std::pair{"member_limit_ms", &read.set.member_limit}, {"prepare_limit_ms", &read.set.prepare_limit}}) {
         const auto value = options.get<std::uint32_t>(key, static_cast<std::uint32_t>(limit->count()));
         if (!value) return tl::unexpected<Error>(value.error());
@@ -47,6 +46,21 @@ Result<CreateOptions> read_create_options(const Dict& dict) {
     const auto journal = options.get("relinquish_journal", read.set.relinquish_journal);
     if (!journal) return tl::unexpected<Error>(journal.error());
     read.set.relinquish_journal = *journal;
+    const auto bind = options.get("bind", false);
+    if (!bind) return tl::unexpected<Error>(bind.error());
+    read.bind = *bind;
+    return read;
+}
+
+Result<PlanOptions> read_plan_options(const Dict& dict) {
+    const Options options(dict);
+    if (auto known = options.only({"sample_ms"}); !known) return pass(known);
+    PlanOptions read;
+    const auto sample = options.get<std::uint32_t>("sample_ms", static_cast<std::uint32_t>(read.sample.count()));
+    if (!sample) return tl::unexpected<Error>(sample.error());
+    if (*sample > kLongestSample)
+        return fail(ErrorKind::invalid_argument, "sample_ms is " + std::to_string(*sample), "It must be from 0 to " + std::to_string(kLongestSample) + ".");
+    read.sample = std::chrono::milliseconds(*sample);
     return read;
 }
 
@@ -102,8 +116,16 @@ void ManagerObject::CreateSet(sdbus::Result<sdbus::ObjectPath>&& result, std::ve
     });
 }
 
-void ManagerObject::Plan(sdbus::Result<Dict>&& result, std::vector<std::string> /*volumes*/, Dict /*options*/) {
-    Reply<Dict>(std::move(result)).error(Error{.kind = ErrorKind::unsupported, .error_number = 0, .context = "no plan yet", .advice = {}, .undone = {}});
+void ManagerObject::Plan(sdbus::Result<Dict>&& result, std::vector<std::string> volumes, Dict options) {
+    const Reply<Dict> reply(std::move(result));
+    const auto wanted = read_plan_options(options);
+    if (!wanted) return reply.error(wanted.error());
+    const auto started = context_.plans.start([&manager = context_.manager, reply, volumes = std::move(volumes), wanted = *wanted](const std::stop_token& stop) {
+        const auto report = manager.plan(volumes, wanted, stop);
+        if (!report) return reply.error(report.error());
+        reply.values(plan_to_dict(*report));
+    });
+    if (!started) reply.error(started.error());
 }
 
 void ManagerObject::MatchDisks(sdbus::Result<std::vector<Dict>>&& result, std::vector<Dict> disks, Dict options) {

@@ -95,14 +95,19 @@ std::optional<Error> SetManager::held(const Volume& volume) const {
                     "A disk below it does not answer: see dmesg and dmsetup info. When it does, the volume is thawed and free by itself.").value();
     for (const auto& [id, set] : sets_) {
         if (is_final(set->state())) continue;
-        ++unfinished;
-        for (const auto& held : set->held_superblocks())
-            for (const auto* group : {&plan.members, &plan.carried})
-                for (const auto& entry : *group)
-                    if (entry.volume.superblock == held)
-                        return fail(ErrorKind::busy, entry.volume.name + " is in the unfinished set " + id.text(),
-                                    "Wait for that set, or abort it.");
+        const auto superblocks = set->held_superblocks();
+        if (std::find(superblocks.begin(), superblocks.end(), volume.superblock) != superblocks.end())
+            return fail(ErrorKind::busy, volume.name + " is in the unfinished set " + id.text(), "Wait for that set, or abort it.").value();
     }
+    return std::nullopt;
+}
+
+Result<void> SetManager::check_free(const SetPlan& plan) const {
+    for (const auto* group : {&plan.members, &plan.carried})
+        for (const auto& entry : *group)
+            if (auto other = held(entry.volume)) return tl::unexpected<Error>(std::move(*other));
+    const auto unfinished = static_cast<std::size_t>(
+        std::count_if(sets_.begin(), sets_.end(), [](const auto& entry) { return !is_final(entry.second->state()); }));
     if (unfinished >= options_.most_unfinished)
         return fail(ErrorKind::limit, "there are " + std::to_string(unfinished) + " unfinished sets already", "Finish or abort one first.");
     return {};
@@ -112,6 +117,14 @@ Result<std::shared_ptr<SnapshotSet>> SetManager::create(const std::vector<std::s
     if (options.deadline < std::chrono::milliseconds(100) || options.deadline > std::chrono::minutes(10))
         return fail(ErrorKind::invalid_argument, "a deadline of " + std::to_string(options.deadline.count()) + " ms is not possible",
                     "It must be 100 to 600000 ms.");
+    if (options.member_limit != std::chrono::milliseconds(0) &&
+        (options.member_limit < std::chrono::milliseconds(10) || options.member_limit > std::chrono::minutes(10)))
+        return fail(ErrorKind::invalid_argument, "a limit of " + std::to_string(options.member_limit.count()) + " ms for one file system is not possible",
+                    "It must be 10 to 600000 ms, or 0 for none but the deadline.");
+    if (options.prepare_limit != std::chrono::milliseconds(0) &&
+        (options.prepare_limit < std::chrono::seconds(1) || options.prepare_limit > std::chrono::hours(24)))
+        return fail(ErrorKind::invalid_argument, "a limit of " + std::to_string(options.prepare_limit.count()) + " ms from Prepare to Freeze is not possible",
+                    "It must be 1000 to 86400000 ms, or 0 for none.");
     auto current = inventory();
     if (!current) return pass(current);
     auto plan = plan_set(volumes, std::make_shared<const Inventory>(std::move(*current)), providers_());
@@ -121,14 +134,6 @@ Result<std::shared_ptr<SnapshotSet>> SetManager::create(const std::vector<std::s
     std::shared_ptr<SnapshotSet> set;
     {
         // Checked and entered in one go: two requestors must not both find a volume free.
-    if (options.member_limit != std::chrono::milliseconds(0) &&
-        (options.member_limit < std::chrono::milliseconds(10) || options.member_limit > std::chrono::minutes(10)))
-        return fail(ErrorKind::invalid_argument, "a limit of " + std::to_string(options.member_limit.count()) + " ms for one file system is not possible",
-                    "It must be 10 to 600000 ms, or 0 for none but the deadline.");
-    if (options.prepare_limit != std::chrono::milliseconds(0) &&
-        (options.prepare_limit < std::chrono::seconds(1) || options.prepare_limit > std::chrono::hours(24)))
-        return fail(ErrorKind::invalid_argument, "a limit of " + std::to_string(options.prepare_limit.count()) + " ms from Prepare to Freeze is not possible",
-                    "It must be 1000 to 86400000 ms, or 0 for none.");
         const std::lock_guard lock(mutex_);
         if (auto good = check_free(*plan); !good) return pass(good);
         set = std::make_shared<SnapshotSet>(*id, std::move(*plan), options, options_.environment, observer(*id));
@@ -136,6 +141,21 @@ Result<std::shared_ptr<SnapshotSet>> SetManager::create(const std::vector<std::s
     }
     events_.set_added(set);
     return set;
+}
+
+Result<PlanReport> SetManager::plan(const std::vector<std::string>& volumes, const PlanOptions& options, const std::stop_token& stop) const {
+    auto current = inventory();
+    if (!current) return pass(current);
+    PlanSources sources;
+    sources.inventory = std::make_shared<const Inventory>(std::move(*current));
+    sources.providers = providers_();
+    if (options_.environment.make_writers) sources.writers = options_.environment.make_writers();
+    sources.held = [this](const Volume& volume) {
+        const std::lock_guard lock(mutex_);
+        return held(volume);
+    };
+    sources.host = options_.host;
+    return make_plan_report(volumes, sources, options, stop);
 }
 
 std::vector<std::shared_ptr<SnapshotSet>> SetManager::sets() const {

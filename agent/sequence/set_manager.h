@@ -34,6 +34,7 @@ public:
 struct SetManagerOptions {
     SetEnvironment environment;
     SystemPaths paths;
+    HostPaths host;
     std::size_t most_unfinished = 16;
     std::shared_ptr<PlacementVerdicts> verdicts = std::make_shared<PlacementVerdicts>(); ///< never null
 };
@@ -68,6 +69,8 @@ public:
     Result<Inventory> inventory() const;
     /// Errors: invalid_argument ("disk 3: ..."), and as PlacementVerdicts::record(); then nothing is remembered.
     Result<MatchReport> match(const std::vector<DiskClaim>& claims, const MatchOptions& options);
+    /// What create() and the set's steps would do; see make_plan_report(). Takes as long as create() and the sample.
+    Result<PlanReport> plan(const std::vector<std::string>& volumes, const PlanOptions& options, const std::stop_token& stop = {}) const;
 
     [[nodiscard]] std::vector<std::shared_ptr<SnapshotSet>> sets() const;
     [[nodiscard]] std::shared_ptr<SnapshotSet> find(const SetId& id) const;
@@ -81,8 +84,10 @@ public:
 private:
     SnapshotSet::StateObserver observer(const SetId& id);
     Result<void> check_free(const SetPlan& plan) const;
+    [[nodiscard]] std::optional<Error> held(const Volume& volume) const;
     void abandon(const SetId& id, const Manifest& manifest);
 
+    FreezerKeeper keeper_; ///< before the sets: outlives them
     SetManagerOptions options_;
     Providers providers_;
     SetEvents& events_;
@@ -92,4 +97,3 @@ private:
 };
 
 } // namespace quiesced
-    FreezerKeeper keeper_; ///< before the sets: outlives them
