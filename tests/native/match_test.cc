@@ -2,6 +2,9 @@
 // MatchDisks on a private bus, over a machine made of files.
 #include <filesystem>
 
+#include <nlohmann/json.hpp>
+
+#include "base/child.h"
 #include "bus/bus.h"
 #include "bus_fixture.h"
 #include "program.h"
@@ -181,6 +184,59 @@ TEST_F(MatchOnBus, AWordThatCannotBeKeptIsAnErrorAndNotBelieved) {
     std::filesystem::remove(machine_.path("boot_id"));
     EXPECT_THAT(refusal({{{"serial", text("data-0001")}, {"type", text("lun")}}}), EndsWithError("KernelRefused", "boot_id"));
     EXPECT_EQ(text_in(volume("/srv"), "placement"), "virtual");
+}
+
+TEST_F(MatchOnBus, QuiescectlReadsAListAndTellsByItsExitCode) {
+    start();
+    const auto ctl = [&](std::vector<std::string> arguments, const std::string& input = {}) {
+        arguments.insert(arguments.begin(), {QUIESCECTL_BUILT, "--address", bus_daemon_->address(), "match"});
+        ChildOptions options;
+        options.input = input;
+        return run_child(arguments, options).value_or(ChildOutcome{.exit_status = -1, .output = {}, .errors = "not run"});
+    };
+    const std::string good = R"([{"id": "disk-1", "serial": "data-0001", "size": 4294967296, "type": "lun", "hctl": null}])";
+    const auto table = ctl({"-", "--dry-run"}, good);
+    EXPECT_EQ(table.exit_status, 0) << table.errors;
+    EXPECT_THAT(table.output, AllOf(HasSubstr("RESULT"), HasSubstr("disk-1"), HasSubstr("/dev/vdb"), HasSubstr("The hypervisor says lun")));
+    EXPECT_EQ(text_in(volume("/srv"), "placement"), "virtual");
+    machine_.write("request.json", good);
+    const auto json = ctl({machine_.path("request.json"), "--json"});
+    EXPECT_EQ(json.exit_status, 0) << json.errors;
+    const auto answer = nlohmann::json::parse(json.output, nullptr, false);
+    ASSERT_TRUE(answer.is_array()) << json.output;
+    EXPECT_EQ(answer.at(0).at("placement"), "lun");
+    EXPECT_EQ(answer.at(0).at("weak"), false);
+    EXPECT_EQ(text_in(volume("/srv"), "placement"), "lun");
+    EXPECT_EQ(ctl({"-", "--forget"}, "[]").exit_status, 0);
+    EXPECT_EQ(text_in(volume("/srv"), "placement"), "virtual");
+
+    EXPECT_EQ(ctl({"-"}, R"([{"serial": "data-0001"}, {"serial": "nobody"}])").exit_status, 4);
+    EXPECT_EQ(ctl({"-"}, R"([{"size": 5}])").exit_status, 4);
+    const auto refused = ctl({"-"}, R"([{"wwn": "x"}])");
+    EXPECT_EQ(refused.exit_status, 1);
+    EXPECT_THAT(refused.errors, AllOf(HasSubstr("disk 0: there is no key 'wwn'"), HasSubstr("(org.quiesced1.Error.InvalidArgument)")));
+    const auto no_list = ctl({"-"}, "{}");
+    EXPECT_EQ(no_list.exit_status, 2);
+    EXPECT_THAT(no_list.errors, HasSubstr("this is no list"));
+    EXPECT_EQ(ctl({"/nowhere.json"}).exit_status, 1);
+    EXPECT_EQ(ctl({}).exit_status, 2);
+    EXPECT_EQ(ctl({"-", "--forget", "--dry-run"}, "[]").exit_status, 2);
+}
+
+TEST_F(MatchOnBus, AnotherUserMayAskButNotSay) {
+    start();
+    const auto as_nobody = [&](const std::string& options) {
+        std::vector<std::string> call{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "busctl", "--address=" + bus_daemon_->address(), "call",
+                                      kService, "/org/quiesced1", "org.quiesced1.Manager", "MatchDisks", "aa{sv}a{sv}", "0"};
+        for (std::size_t at = 0, end = 0; end != std::string::npos; at = end + 1) {
+            end = options.find(' ', at);
+            call.push_back(options.substr(at, end - at));
+        }
+        return run_child(call).value_or(ChildOutcome{.exit_status = -1, .output = {}, .errors = "not run"});
+    };
+    EXPECT_THAT(as_nobody("0").errors, HasSubstr("user 65534 may not change"));
+    const auto asked = as_nobody("1 remember b false");
+    EXPECT_EQ(asked.exit_status, 0) << asked.errors;
 }
 
 } // namespace
