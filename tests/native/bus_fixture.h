@@ -99,6 +99,10 @@ public:
         const std::lock_guard lock(mutex_);
         return error_;
     }
+    std::vector<std::string> stuck() {
+        const std::lock_guard lock(mutex_);
+        return stuck_;
+    }
     bool wait_for(const std::string& state) {
         std::unique_lock lock(mutex_);
         return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return !states_.empty() && states_.back() == state; });
@@ -117,6 +121,7 @@ private:
         const std::lock_guard lock(mutex_);
         states_.push_back(state);
         if (details.contains("error")) error_ = details.at("error").get<std::string>();
+        if (details.contains("stuck")) stuck_ = details.at("stuck").get<std::vector<std::string>>();
         changed_.notify_all();
     }
 #if QUIESCED_SDBUS_MAJOR >= 2
@@ -134,6 +139,7 @@ private:
     std::condition_variable changed_;
     std::vector<std::string> states_;
     std::string error_;
+    std::vector<std::string> stuck_;
     unsigned properties_changed_ = 0;
 };
 

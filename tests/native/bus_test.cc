@@ -258,12 +258,18 @@ TEST_F(OnBus, UnknownAndMistypedOptionsAreRefusedEverywhere) {
     Requestor requestor(bus_daemon_->address());
     ManagerClient manager(requestor);
     const Dict misspelt{{"dedline_ms", sdbus::Variant(std::uint32_t{1000})}};
-    EXPECT_THAT(end_of([&] { create(manager, misspelt); }), EndsWithError("InvalidArgument", "no option 'dedline_ms'. It knows: deadline_ms, bind."));
+    EXPECT_THAT(end_of([&] { create(manager, misspelt); }), EndsWithError("InvalidArgument", "no option 'dedline_ms'. It knows: deadline_ms, "));
     EXPECT_THAT(end_of([&] { create(manager, {{"deadline_ms", sdbus::Variant(std::string("5"))}}); }),
                 EndsWithError("InvalidArgument", "'deadline_ms' has a value of type 's'. It must be of type 'u'."));
     for (const std::uint32_t deadline : {99U, 600001U})
         EXPECT_THAT(end_of([&] { create(manager, {{"deadline_ms", sdbus::Variant(deadline)}}); }), EndsWithError("InvalidArgument", "from 100 to 600000"));
     EXPECT_THAT(end_of([&] { manager.ListVolumes(misspelt); }), EndsWithError("InvalidArgument", "It takes none."));
+    EXPECT_THAT(end_of([&] { create(manager, {{"foreign_freeze", sdbus::Variant(std::string("ignore"))}}); }),
+                EndsWithError("InvalidArgument", "It must be 'refuse' or 'accept'."));
+    EXPECT_THAT(end_of([&] { create(manager, {{"relinquish_journal", sdbus::Variant(std::string("no"))}}); }), EndsWithError("InvalidArgument", "type 'b'"));
+    EXPECT_THAT(end_of([&] { create(manager, {{"member_limit_ms", sdbus::Variant(std::uint32_t{9})}}); }), EndsWithError("InvalidArgument", "10 to 600000 ms"));
+    EXPECT_THAT(end_of([&] { create(manager, {{"prepare_limit_ms", sdbus::Variant(std::uint32_t{999})}}); }),
+                EndsWithError("InvalidArgument", "1000 to 86400000 ms"));
     EXPECT_THAT(end_of([&] { manager.ListSets(misspelt); }), EndsWithError("InvalidArgument", ""));
     SetClient set(requestor, create(manager));
     EXPECT_THAT(end_of([&] { set.Prepare(misspelt); }), EndsWithError("InvalidArgument", ""));
@@ -275,6 +281,28 @@ TEST_F(OnBus, UnknownAndMistypedOptionsAreRefusedEverywhere) {
 }
 
 TEST_F(OnBus, AVolumeIsInOneUnfinishedSetOnly) {
+TEST_F(OnBus, AVolumeThatIsStuckInTheKernelIsShownAndRefusedUntilItIsBack) {
+    world_->point(SimCall::freeze, "/srv/data").close();
+    serve();
+    Requestor requestor(bus_daemon_->address());
+    ManagerClient manager(requestor);
+    SetClient set(requestor, create(manager, {{"member_limit_ms", sdbus::Variant(std::uint32_t{50})}}));
+    EXPECT_THAT(end_of([&] { set.Take(kNone); }), EndsWithError("DeadlinePassed", "/srv/data did not freeze within its limit of 50 ms"));
+    EXPECT_TRUE(set.wait_for("failed"));
+    EXPECT_THAT(set.stuck(), ElementsAre("/srv/data"));
+    EXPECT_THAT(set.Describe(kNone), HasSubstr("\"stuck\": [\n    \"/srv/data\""));
+    EXPECT_THAT(end_of([&] { create(manager); }), EndsWithError("Busy", "/srv/data is stuck in the kernel since the failed set " + set.Id()));
+    world_->point(SimCall::freeze, "/srv/data").open();
+    CallEnd end{"Busy", ""};
+    for (int tries = 0; tries < 500 && end.error == "Busy"; ++tries) {
+        std::this_thread::sleep_for(milliseconds(10));
+        end = end_of([&] { create(manager); });
+    }
+    EXPECT_THAT(end, EndsWell()) << "the volume is not free again";
+    EXPECT_EQ(world_->point(SimCall::thaw, "/srv/data").calls(), 1U);
+    EXPECT_THAT(set.Describe(kNone), HasSubstr("\"stuck\": []"));
+}
+
     serve();
     Requestor requestor(bus_daemon_->address());
     ManagerClient manager(requestor);
