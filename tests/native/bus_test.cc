@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <future>
 
@@ -263,13 +264,13 @@ TEST_F(OnBus, UnknownAndMistypedOptionsAreRefusedEverywhere) {
                 EndsWithError("InvalidArgument", "'deadline_ms' has a value of type 's'. It must be of type 'u'."));
     for (const std::uint32_t deadline : {99U, 600001U})
         EXPECT_THAT(end_of([&] { create(manager, {{"deadline_ms", sdbus::Variant(deadline)}}); }), EndsWithError("InvalidArgument", "from 100 to 600000"));
-    EXPECT_THAT(end_of([&] { manager.ListVolumes(misspelt); }), EndsWithError("InvalidArgument", "It takes none."));
     EXPECT_THAT(end_of([&] { create(manager, {{"foreign_freeze", sdbus::Variant(std::string("ignore"))}}); }),
                 EndsWithError("InvalidArgument", "It must be 'refuse' or 'accept'."));
     EXPECT_THAT(end_of([&] { create(manager, {{"relinquish_journal", sdbus::Variant(std::string("no"))}}); }), EndsWithError("InvalidArgument", "type 'b'"));
     EXPECT_THAT(end_of([&] { create(manager, {{"member_limit_ms", sdbus::Variant(std::uint32_t{9})}}); }), EndsWithError("InvalidArgument", "10 to 600000 ms"));
     EXPECT_THAT(end_of([&] { create(manager, {{"prepare_limit_ms", sdbus::Variant(std::uint32_t{999})}}); }),
                 EndsWithError("InvalidArgument", "1000 to 86400000 ms"));
+    EXPECT_THAT(end_of([&] { manager.ListVolumes(misspelt); }), EndsWithError("InvalidArgument", "It takes none."));
     EXPECT_THAT(end_of([&] { manager.ListSets(misspelt); }), EndsWithError("InvalidArgument", ""));
     SetClient set(requestor, create(manager));
     EXPECT_THAT(end_of([&] { set.Prepare(misspelt); }), EndsWithError("InvalidArgument", ""));
@@ -280,7 +281,6 @@ TEST_F(OnBus, UnknownAndMistypedOptionsAreRefusedEverywhere) {
     EXPECT_EQ(set.State(), "new");
 }
 
-TEST_F(OnBus, AVolumeIsInOneUnfinishedSetOnly) {
 TEST_F(OnBus, AVolumeThatIsStuckInTheKernelIsShownAndRefusedUntilItIsBack) {
     world_->point(SimCall::freeze, "/srv/data").close();
     serve();
@@ -303,6 +303,7 @@ TEST_F(OnBus, AVolumeThatIsStuckInTheKernelIsShownAndRefusedUntilItIsBack) {
     EXPECT_THAT(set.Describe(kNone), HasSubstr("\"stuck\": []"));
 }
 
+TEST_F(OnBus, AVolumeIsInOneUnfinishedSetOnly) {
     serve();
     Requestor requestor(bus_daemon_->address());
     ManagerClient manager(requestor);
@@ -320,6 +321,125 @@ TEST_F(OnBus, AMountPointThatIsNoUtf8IsListedAllTheSame) {
     for (const auto& volume : manager.ListVolumes(kNone)) names.push_back(volume.at("name").get<std::string>());
     EXPECT_THAT(names, Contains("/srv/b\xEF\xBF\xBD d"));
     EXPECT_THAT(names, Contains("/srv/data"));
+}
+
+std::vector<std::string> keys_of(const Dict& dict) {
+    std::vector<std::string> keys;
+    for (const auto& [key, value] : dict) keys.push_back(key);
+    return keys;
+}
+
+template <typename T>
+T value_of(const Dict& dict, const std::string& key) {
+    return dict.at(key).get<T>();
+}
+
+TEST_F(OnBus, APlanHasTheKeysThatTheInterfaceNamesAndTouchesNothing) {
+    provider_->estimate.stores["/srv/data"] = Bytes{1U << 30U};
+    auto& space = provider_->estimate.space.emplace_back();
+    space.kind = "volume-group";
+    space.name = "vg";
+    space.needed = Bytes{7};
+    serve();
+    Requestor requestor(bus_daemon_->address());
+    ManagerClient manager(requestor);
+    const auto plan = manager.Plan({"/srv/data", "/nowhere"}, {{"sample_ms", sdbus::Variant(std::uint32_t{0})}});
+    EXPECT_THAT(keys_of(plan), ElementsAre("carried", "feasible", "graph", "kernel", "levels", "members", "providers", "sample_ms", "skipped", "space",
+                                           "warnings", "writers", "writers_error", "writers_left_out"));
+    EXPECT_FALSE(value_of<bool>(plan, "feasible")) << "one name leads nowhere";
+    EXPECT_EQ(value_of<std::uint32_t>(plan, "sample_ms"), 0U);
+    const auto members = value_of<std::vector<Dict>>(plan, "members");
+    ASSERT_EQ(members.size(), 2U);
+    auto expected = keys_of(manager.ListVolumes(kNone).at(0));
+    for (const auto* key : {"provider", "provider_reason", "refusals", "level", "carries", "error_name", "error"}) expected.emplace_back(key);
+    EXPECT_THAT(keys_of(members[1]), testing::UnorderedElementsAreArray(expected));
+    expected.emplace_back("store");
+    EXPECT_THAT(keys_of(members[0]), testing::UnorderedElementsAreArray(expected));
+    EXPECT_EQ(value_of<std::string>(members[0], "provider"), "fake");
+    EXPECT_EQ(value_of<std::string>(members[0], "error"), "");
+    EXPECT_EQ(value_of<std::uint64_t>(members[0], "store"), 1U << 30U);
+    EXPECT_EQ(value_of<std::string>(members[1], "error_name"), "org.quiesced1.Error.NoSuchVolume");
+    EXPECT_EQ(value_of<std::string>(members[1], "name"), "/nowhere");
+    EXPECT_THAT(value_of<std::vector<std::vector<std::string>>>(plan, "levels"), ElementsAre(ElementsAre("/srv/data")));
+    const auto needs = value_of<std::vector<Dict>>(plan, "space");
+    ASSERT_EQ(needs.size(), 1U);
+    EXPECT_THAT(keys_of(needs[0]), ElementsAre("enough", "kind", "name", "needed", "provider", "text", "volumes"));
+    const auto graph = value_of<Dict>(plan, "graph");
+    const auto nodes = value_of<std::vector<Dict>>(graph, "nodes");
+    ASSERT_EQ(nodes.size(), 2U);
+    EXPECT_THAT(keys_of(nodes[0]), ElementsAre("id", "kind", "label", "member", "placement"));
+    const auto edges = value_of<std::vector<sdbus::Struct<std::string, std::string>>>(graph, "edges");
+    ASSERT_EQ(edges.size(), 1U);
+    EXPECT_EQ(edges[0].get<1>(), value_of<std::string>(nodes[1], "id"));
+    EXPECT_THAT(provider_->calls->all(), IsEmpty());
+    EXPECT_THAT(manager.ListSets(kNone), IsEmpty());
+}
+
+TEST_F(OnBus, APlanOfAVolumeInAnUnfinishedSetSaysSo) {
+    serve();
+    Requestor requestor(bus_daemon_->address());
+    ManagerClient manager(requestor);
+    SetClient set(requestor, create(manager));
+    const Dict quick{{"sample_ms", sdbus::Variant(std::uint32_t{0})}};
+    auto members = value_of<std::vector<Dict>>(manager.Plan({"/srv/data"}, quick), "members");
+    EXPECT_EQ(value_of<std::string>(members.at(0), "error_name"), "org.quiesced1.Error.Busy");
+    set.Abort(kNone);
+    const auto plan = manager.Plan({"/srv/data"}, quick);
+    EXPECT_TRUE(value_of<bool>(plan, "feasible"));
+}
+
+TEST_F(OnBus, EightPlansAtOnceWhileOtherCallsAreAnsweredAndMoreAreRefused) {
+    serve();
+    std::vector<std::unique_ptr<Requestor>> others;
+    std::vector<std::future<CallEnd>> plans;
+    for (int i = 0; i < 10; ++i) {
+        others.push_back(std::make_unique<Requestor>(bus_daemon_->address()));
+        plans.push_back(std::async(std::launch::async, [&other = *others.back()] {
+            return end_of([&] {
+                const auto plan = ManagerClient(other).Plan({}, {{"sample_ms", sdbus::Variant(std::uint32_t{5000})}});
+                EXPECT_GE(value_of<std::uint32_t>(plan, "sample_ms"), 5000U);
+            });
+        }));
+    }
+    Requestor requestor(bus_daemon_->address());
+    ManagerClient manager(requestor);
+    EXPECT_THAT(end_of([&] { manager.ListVolumes(kNone); }), EndsWell());
+    EXPECT_THAT(end_of([&] { create(manager); }), EndsWell());
+    const auto sampling = [](const std::future<CallEnd>& plan) { return plan.wait_for(milliseconds(0)) == std::future_status::timeout; };
+    EXPECT_GE(std::count_if(plans.begin(), plans.end(), sampling), 8) << "the other calls should not have waited for them";
+    int refused = 0;
+    for (auto& plan : plans) {
+        const auto end = plan.get();
+        if (end.error.empty()) continue;
+        ++refused;
+        EXPECT_THAT(end, EndsWithError("LimitReached", "8 plans"));
+    }
+    EXPECT_EQ(refused, 2);
+    EXPECT_THAT(end_of([&] { manager.Plan({}, {{"sample_ms", sdbus::Variant(std::uint32_t{0})}}); }), EndsWell());
+}
+
+TEST_F(OnBus, APlanUnderWayDoesNotHoldUpTheStop) {
+    serve();
+    Requestor requestor(bus_daemon_->address());
+    auto plan = std::async(std::launch::async, [&requestor] {
+        return end_of([&] { ManagerClient(requestor).Plan({}, {{"sample_ms", sdbus::Variant(std::uint32_t{10000})}}); });
+    });
+    Requestor other(bus_daemon_->address());
+    ManagerClient(other).ListVolumes(kNone);
+    const auto begin = Monotonic::now();
+    bus_->stop();
+    EXPECT_LT(Monotonic::now() - begin, std::chrono::seconds(5));
+    plan.get(); // answered, or its service gone
+}
+
+TEST_F(OnBus, OptionsOfAPlanThatMakeNoSenseAreRefused) {
+    serve();
+    Requestor requestor(bus_daemon_->address());
+    ManagerClient manager(requestor);
+    EXPECT_THAT(end_of([&] { manager.Plan({}, {{"sample", sdbus::Variant(std::uint32_t{1})}}); }), EndsWithError("InvalidArgument", "sample_ms"));
+    EXPECT_THAT(end_of([&] { manager.Plan({}, {{"sample_ms", sdbus::Variant(std::uint32_t{10001})}}); }), EndsWithError("InvalidArgument", "0 to 10000"));
+    EXPECT_THAT(end_of([&] { manager.Plan({}, {{"sample_ms", sdbus::Variant(std::string("1"))}}); }), EndsWithError("InvalidArgument", "type 'u'"));
+    EXPECT_THAT(end_of([&] { manager.Plan(std::vector<std::string>(257, "/srv/data"), {}); }), EndsWithError("InvalidArgument", "256"));
 }
 
 } // namespace

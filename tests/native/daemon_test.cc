@@ -162,7 +162,7 @@ TEST_F(Daemon, ListsAMountedVolumeWithItsDevice) {
         EXPECT_EQ(volume.at("uuid").get<std::string>().size(), 36U);
         EXPECT_THAT(volume.at("mount_points").get<std::vector<std::string>>(), ElementsAre(volume_->mount_point()));
         EXPECT_EQ(volume.at("disks").get<std::vector<std::string>>().size(), 1U);
-        EXPECT_EQ(volume.size(), 10U) << "every key that the interface names";
+        EXPECT_EQ(volume.size(), 13U) << "every key that the interface names";
         return;
     }
     FAIL() << "it is not in the list";
@@ -188,6 +188,61 @@ TEST_F(Daemon, WhatCanBeNoMemberIsRefusedWithANameAndWhatToDo) {
     EXPECT_EQ(::umount2(tmpfs.c_str(), 0), 0);
     daemon_->signal(SIGTERM);
     EXPECT_EQ(daemon_->wait(seconds(20)), 0);
+}
+
+TEST_F(Daemon, APlanOfThisMachineNamesWhatIsSkippedAndListsTheWritersWithoutRunningThem) {
+    mount_volume();
+    std::filesystem::create_directories(folder_ + "/hooks");
+    const auto ran = folder_ + "/ran";
+    std::ofstream(folder_ + "/hooks/10-db") << "#!/bin/sh\ntouch " << ran << "\n";
+    std::ofstream(folder_ + "/hooks/20-notes") << "no program";
+    ASSERT_EQ(::chmod((folder_ + "/hooks/10-db").c_str(), 0755), 0);
+    start();
+    const auto& mount = volume_->mount_point();
+    ManagerClient manager(*requestor_);
+    const Dict quick{{"sample_ms", sdbus::Variant(std::uint32_t{0})}};
+    const auto all = manager.Plan({}, quick);
+    std::map<std::string, std::string> skipped;
+    for (const auto& volume : all.at("skipped").get<std::vector<Dict>>()) {
+        EXPECT_NE(volume.at("reason").get<std::string>(), "") << volume.at("name").get<std::string>();
+        skipped[volume.at("name").get<std::string>()] = volume.at("error_name").get<std::string>();
+    }
+    EXPECT_EQ(skipped[mount], "org.quiesced1.Error.LoopBacking");
+    EXPECT_EQ(skipped["/proc"], "org.quiesced1.Error.Unsupported");
+    const auto writers = all.at("writers").get<std::vector<Dict>>();
+    ASSERT_EQ(writers.size(), 1U);
+    EXPECT_EQ(writers[0].at("path").get<std::string>(), folder_ + "/hooks/10-db");
+    EXPECT_THAT(all.at("writers_left_out").get<std::vector<std::string>>(), ElementsAre(HasSubstr("20-notes")));
+    EXPECT_FALSE(std::filesystem::exists(ran));
+
+    // Writable by others: Freeze would refuse to run any.
+    ASSERT_EQ(::chmod((folder_ + "/hooks/10-db").c_str(), 0777), 0);
+    const auto named = manager.Plan({mount}, quick);
+    EXPECT_THAT(named.at("writers_error").get<std::string>(), HasSubstr("writable by others"));
+    EXPECT_FALSE(named.at("feasible").get<bool>());
+    EXPECT_THAT(named.at("skipped").get<std::vector<Dict>>(), IsEmpty());
+    const auto members = named.at("members").get<std::vector<Dict>>();
+    ASSERT_EQ(members.size(), 1U);
+    EXPECT_EQ(members[0].at("error").get<std::string>(), refusal({mount}).message) << "the very words of CreateSet";
+}
+
+TEST_F(Daemon, APlanMeasuresTheWritesOfTheLastSecond) {
+    mount_volume();
+    start();
+    ManagerClient manager(*requestor_);
+    const auto& mount = volume_->mount_point();
+    auto plan = std::async(std::launch::async, [&] { return manager.Plan({mount}, kNone); });
+    const std::string block(1U << 20U, 'x');
+    while (plan.wait_for(milliseconds(0)) != std::future_status::ready) {
+        std::ofstream(mount + "/written") << block;
+        ASSERT_EQ(run_program({"sync", "-f", mount}).status, 0);
+    }
+    const auto written = plan.get();
+    EXPECT_GE(written.at("sample_ms").get<std::uint32_t>(), 1000U);
+    const auto members = written.at("members").get<std::vector<Dict>>();
+    EXPECT_GE(members.at(0).at("write_rate").get<std::uint64_t>(), 1U << 20U);
+    const auto idle = manager.Plan({mount}, {{"sample_ms", sdbus::Variant(std::uint32_t{50})}}).at("members").get<std::vector<Dict>>();
+    EXPECT_LT(idle.at(0).at("write_rate").get<std::uint64_t>(), members.at(0).at("write_rate").get<std::uint64_t>());
 }
 
 TEST_F(Daemon, AMountOverItsOwnLoopFileIsRefused) {
