@@ -30,8 +30,8 @@ std::vector<SwapArea> parse_swaps(std::string_view text) {
         area.is_file = type == "file";
         const auto size = next_field(line);
         std::uint64_t kibibytes = 0;
-        // The heading is no area either.
-        if (!area.path.starts_with('/') || (!area.is_file && type != "partition") ||
+        // The heading is no area either. A path with a NUL would name another file to every system call.
+        if (!area.path.starts_with('/') || area.path.find('\0') != std::string::npos || (!area.is_file && type != "partition") ||
             std::from_chars(size.data(), size.data() + size.size(), kibibytes).ec != std::errc{})
             continue;
         area.size = Bytes{kibibytes * 1024};
