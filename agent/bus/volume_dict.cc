@@ -10,6 +10,13 @@ namespace quiesced {
 Dict volume_to_dict(const Volume& volume, const Inventory& inventory) {
     std::vector<std::string> mount_points;
     for (const auto& mount : volume.mounts) mount_points.push_back(utf8(mount.path));
+    std::vector<std::string> overlays;
+    for (const auto& mount : volume.overlays) overlays.push_back(utf8(mount.path));
+    std::vector<std::string> swap_files;
+    for (const auto& path : volume.swap_files) swap_files.push_back(utf8(path));
+    std::string process;
+    if (!volume.mounts.empty() && volume.mounts.front().process)
+        process = utf8(volume.mounts.front().process->command) + " (" + std::to_string(volume.mounts.front().process->pid) + ")";
     std::vector<std::string> disks;
     for (const auto number : volume.leaves) {
         const auto disk = inventory.disks().find(number);
@@ -28,6 +35,9 @@ Dict volume_to_dict(const Volume& volume, const Inventory& inventory) {
         {"placement", sdbus::Variant(std::string(placement_name(volume.placement)))},
         {"evidence", sdbus::Variant(evidence)},
         {"disks", sdbus::Variant(disks)},
+        {"process", sdbus::Variant(process)},
+        {"overlays", sdbus::Variant(overlays)},
+        {"swap_files", sdbus::Variant(swap_files)},
     };
 }
 

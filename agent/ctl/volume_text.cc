@@ -56,6 +56,9 @@ const std::vector<VolumeColumn>& volume_columns() {
         {"DEVICE", "device", "Its first block device; the source of a mount that has none.", false, false},
         {"UUID", "uuid", "UUID of the file system.", false, false},
         {"LABEL", "label", "Label of the file system.", false, false},
+        {"PROCESS", "process", "Who has it mounted, if it is mounted in another mount namespace only.", false, false},
+        {"OVERLAYS", "overlays", "Overlay mounts that write to it.", false, false},
+        {"SWAPFILES", "swap_files", "Active swap files on it.", false, false},
         {"EVIDENCE", "evidence", "The facts that the placement rests on.", false, false},
     };
     return columns;
