@@ -94,7 +94,7 @@ void Freezer::handle(ReceivedMessage&& received) {
         flush_passes_ = 0;
         flush_until_ = monotonic_ns() + value;
         phase_ = Phase::flushing;
-        members_->post_flush();
+        begin_flush_pass();
     } else if (kind == Kind::prime) {
         prime_asked_ = true;
         phase_ = Phase::priming;
@@ -150,7 +150,7 @@ void Freezer::touch_stack() noexcept {
 void Freezer::advance() {
     switch (phase_) {
     case Phase::flushing:
-        if (!members_->flushing()) advance_flush();
+        advance_flush();
         break;
     case Phase::priming:
         if (chains_->busy()) break;
@@ -181,13 +181,29 @@ void Freezer::advance() {
     }
 }
 
+void Freezer::begin_flush_pass() {
+    // The first pass has much to write. All at once, every journal's commit would wait behind the data of all the others, and
+    // with it the applications: one after another, as long as they return. Those of slow disks overlap by and by.
+    flush_width_ = flush_passes_ == 0 ? 1 : static_cast<std::uint32_t>(record_->members().size());
+    members_->begin_flush();
+    advance_flush();
+}
+
 void Freezer::advance_flush() {
+    // Past the bound all that are left at once: what has never been flushed would make the window longer.
+    const auto all = static_cast<std::uint32_t>(record_->members().size());
+    const bool left = members_->post_flush(monotonic_ns() < flush_until_ ? flush_width_ : all);
+    if (left || members_->flushing()) {
+        arm_timer(monotonic_ns() + options_.flush_step_ns);
+        return;
+    }
     // Passes until one is short: what was written during a long pass is then on the disk too.
     if (++flush_passes_ < options_.most_flush_passes && members_->longest_flush() > options_.short_flush_ns &&
         monotonic_ns() < flush_until_) {
-        members_->post_flush();
+        begin_flush_pass();
         return;
     }
+    arm_timer(0);
     phase_ = Phase::idle;
     if (std::exchange(flush_asked_, false)) answer(Kind::flush, 0);
 }
@@ -264,6 +280,10 @@ void Freezer::linger() {
 
 void Freezer::time_out() {
     switch (phase_) {
+    case Phase::flushing:
+        flush_width_ = std::min(flush_width_ * 2, static_cast<std::uint32_t>(record_->members().size()));
+        advance_flush();
+        return;
     case Phase::thawing:
         // A FITHAW that does not return, because its disk is gone or a FIFREEZE below it hangs, holds up no other level.
         advance_thaw();

@@ -29,6 +29,7 @@ public:
         bool lock_memory = true; ///< false in tests that run it as a thread of their own process
         std::int64_t short_flush_ns = 20'000'000; ///< a pre-flush pass this short is the last
         int most_flush_passes = 6;
+        std::int64_t flush_step_ns = 50'000'000; ///< in the first pass: when no syncfs returns for so long, twice as many at once
         std::int64_t linger_ns = 500'000'000; ///< how long a thaw waits for a FIFREEZE in flight before it is called stuck,
                                               ///< and for the FITHAWs of one level before the next one is begun
         std::int64_t thaw_patience_ns = 5'000'000'000; ///< how long it waits for the last FITHAW before it answers
@@ -53,6 +54,7 @@ private:
     void begin_freeze(std::int64_t limit);
     void begin_thaw();
     void advance();           ///< a worker finished its post: what comes next
+    void begin_flush_pass();
     void advance_flush();
     void advance_freeze();
     void advance_thaw();
@@ -85,6 +87,7 @@ private:
     std::int64_t level_until_ = 0; ///< when the FIFREEZEs of level_ have to be back; 0: no such limit
     long minor_before_ = 0, major_before_ = 0; ///< page faults before the window
     int flush_passes_ = 0;
+    std::uint32_t flush_width_ = 1; ///< syncfs under way at once
     std::int64_t flush_until_ = 0;
     bool thaw_asked_ = false;      ///< the daemon waits for an answer to thaw
     bool freeze_asked_ = false;    ///< likewise for freeze

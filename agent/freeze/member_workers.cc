@@ -47,7 +47,8 @@ void MemberWorkers::work(Worker& worker) noexcept {
             break;
         case Command::flush:
             flush(worker);
-            done(flush_left_);
+            flush_done_.fetch_add(1);
+            wakeup_.signal();
             break;
         case Command::freeze:
             freeze(worker);
@@ -149,9 +150,17 @@ void MemberWorkers::done(std::atomic<std::uint32_t>& left) noexcept {
     if (left.fetch_sub(1) == 1) wakeup_.signal();
 }
 
-void MemberWorkers::post_flush() noexcept {
-    flush_left_ = static_cast<std::uint32_t>(workers_.size());
-    for (auto& worker : workers_) post(*worker, Command::flush);
+void MemberWorkers::begin_flush() noexcept {
+    flush_posted_ = 0;
+    flush_done_ = 0;
+}
+
+bool MemberWorkers::post_flush(std::uint32_t width) noexcept {
+    for (; flush_posted_ < workers_.size(); ++flush_posted_) {
+        if (flush_posted_ - flush_done_.load() >= width) return true;
+        post(*workers_[flush_posted_], Command::flush);
+    }
+    return false;
 }
 
 std::uint32_t MemberWorkers::post_freeze(std::int32_t level) noexcept {

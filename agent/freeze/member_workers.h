@@ -19,7 +19,8 @@ namespace quiesced {
 /// FIFREEZE and FITHAW on it, which makes "exactly once" a matter of program order; one that is stuck in the kernel
 /// holds up nobody else, and thaws as soon as it returns.
 ///
-/// The owner's thread posts work with the three post functions and is woken when the last of a post is done.
+/// The owner's thread posts work with the three post functions and is woken when the last of a post is done, of a flush
+/// when any is.
 class MemberWorkers {
 public:
     MemberWorkers(const Record& record, std::vector<UniqueFd> fds, FreezeKernel& kernel, Wakeup& wakeup);
@@ -29,8 +30,11 @@ public:
 
     Result<void> start();
 
-    /// Starts one syncfs of every member.
-    void post_flush() noexcept;
+    /// Begins a pass of one syncfs of every member, in which none is started yet. Not while flushing().
+    void begin_flush() noexcept;
+    /// Starts further syncfs until `width` are under way; false when no member is left to be started. The owner is woken
+    /// whenever one returns.
+    bool post_flush(std::uint32_t width) noexcept;
     /// Starts FIFREEZE of the members of a level. Returns how many there are.
     std::uint32_t post_freeze(std::int32_t level) noexcept;
     /// Starts FITHAW of the frozen members of a level. A member whose FIFREEZE is still in the kernel is told to thaw on
@@ -41,7 +45,7 @@ public:
     /// EBUSY says yes. When it succeeds they are not, and it is thawed at once.
     void want_thaw(bool probe) noexcept;
 
-    [[nodiscard]] bool flushing() const noexcept { return flush_left_.load() != 0; }
+    [[nodiscard]] bool flushing() const noexcept { return flush_done_.load() != flush_posted_; } ///< some syncfs is under way
     [[nodiscard]] bool freezing() const noexcept { return freeze_left_.load() != 0; } ///< of the posted level
     [[nodiscard]] bool thawing() const noexcept { return thaw_left_.load() != 0; }    ///< of all posted levels
     /// The first member whose FIFREEZE has not returned, as index; -1 when there is none.
@@ -79,11 +83,12 @@ private:
     const Record& record_;
     FreezeKernel& kernel_;
     Wakeup& wakeup_;
-    bool probe_ = false; ///< owner's thread only
+    bool probe_ = false;             ///< owner's thread only
+    std::uint32_t flush_posted_ = 0; ///< likewise; members of this pass, from the first on
     std::vector<std::unique_ptr<Worker>> workers_;
     std::int32_t lowest_level_ = 0;
     // One count for each kind of work: a FIFREEZE that returns late must not be taken for a thaw that is done.
-    std::atomic<std::uint32_t> flush_left_{0};
+    std::atomic<std::uint32_t> flush_done_{0};
     std::atomic<std::uint32_t> freeze_left_{0};
     std::atomic<std::uint32_t> thaw_left_{0};
 };

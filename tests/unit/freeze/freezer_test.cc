@@ -252,6 +252,29 @@ TEST_F(FreezerTest, TheFlushIsRepeatedUntilAPassIsShortOrTheBoundIsReached) {
     EXPECT_EQ(calls(SimCall::freeze, "slow"), 0U);
 }
 
+TEST_F(FreezerTest, TheFirstPassFlushesOneAfterAnother) {
+    for (const auto* name : {"a", "b", "c", "d", "e"}) {
+        add_member(name);
+        world_->point(SimCall::sync, name).delay(milliseconds(15)); // a short pass: it is the only one
+    }
+    start();
+    const auto begun = Monotonic::now();
+    ASSERT_THAT(client_->flush(seconds(30)), Succeeds());
+    EXPECT_GE(Monotonic::now() - begun, milliseconds(75));
+}
+
+TEST_F(FreezerTest, AFlushThatDoesNotReturnKeepsNoOtherWaiting) {
+    for (const auto* name : {"stuck", "b", "c", "d"}) add_member(name);
+    auto& stuck = world_->point(SimCall::sync, "stuck");
+    stuck.close();
+    start();
+    auto flushed = std::async(std::launch::async, [&] { return client_->flush(seconds(30)); });
+    EXPECT_TRUE(wait_until([&] { return calls(SimCall::sync, "b") == 1 && calls(SimCall::sync, "c") == 1 && calls(SimCall::sync, "d") == 1; }));
+    EXPECT_EQ(stuck.waiting(), 1U);
+    stuck.open();
+    EXPECT_THAT(flushed.get(), Succeeds());
+}
+
 TEST_F(FreezerTest, QuitWithoutAFreezeLeavesNothing) {
     add_member("a");
     start();
