@@ -12,5 +12,9 @@ build_packages=(
 )
 
 native_packages=(
-    dbus xfsprogs btrfs-progs e2fsprogs strace procps util-linux mount
+    dbus xfsprogs btrfs-progs e2fsprogs strace procps util-linux mount qemu-guest-agent
+)
+
+bench_packages=(
+    gnuplot-nox
 )

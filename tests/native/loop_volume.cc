@@ -22,9 +22,9 @@ namespace quiesced {
 namespace {
 
 /// Bytes: the least that today's mkfs accepts, and a little more. All sparse.
-off_t size_of(const std::string& type) {
+off_t size_of(const std::string& type, unsigned mebibytes) {
     const off_t mebibyte = 1024 * 1024;
-    return (type == "xfs" ? 320 : type == "btrfs" ? 128 : 64) * mebibyte;
+    return std::max(mebibytes, type == "xfs" ? 320U : type == "btrfs" ? 128U : 64U) * mebibyte;
 }
 
 Result<std::string> run(const std::vector<std::string>& argv) {
@@ -37,7 +37,8 @@ Result<std::string> run(const std::vector<std::string>& argv) {
 
 } // namespace
 
-Result<std::unique_ptr<LoopVolume>> LoopVolume::create(const std::string& folder, const std::string& name, const std::string& type) {
+Result<std::unique_ptr<LoopVolume>> LoopVolume::create(const std::string& folder, const std::string& name, const std::string& type,
+                                                       unsigned mebibytes) {
     std::unique_ptr<LoopVolume> volume(new LoopVolume); // house-allow(new): private constructor, owned at once
     volume->name_ = name;
     volume->type_ = type;
@@ -45,9 +46,10 @@ Result<std::unique_ptr<LoopVolume>> LoopVolume::create(const std::string& folder
     volume->mount_point_ = folder + "/" + name;
     auto image = open_at(AT_FDCWD, volume->image_, O_RDWR | O_CREAT | O_EXCL, 0600);
     if (!image) return pass(image);
-    if (::ftruncate(image->get(), size_of(type)) != 0) return fail_errno("cannot size " + volume->image_);
+    if (::ftruncate(image->get(), size_of(type, mebibytes)) != 0) return fail_errno("cannot size " + volume->image_);
     std::vector<std::string> mkfs{"mkfs." + type, "-q", volume->image_};
-    if (type == "ext4") mkfs.insert(mkfs.begin() + 1, "-F");
+    // Nothing is left for the kernel to write in its own time.
+    if (type == "ext4") mkfs.insert(mkfs.begin() + 1, {"-F", "-E", "lazy_itable_init=0,lazy_journal_init=0"});
     if (auto made = run(mkfs); !made) return pass(made);
     auto device = run({"losetup", "--find", "--show", volume->image_});
     if (!device) return pass(device);

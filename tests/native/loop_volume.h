@@ -15,8 +15,10 @@ namespace quiesced {
 /// descriptor that they hand to a freezer comes from here, and was checked to be on this loop device.
 class LoopVolume {
 public:
-    /// `type`: ext4, xfs or btrfs; files and mount point lie in `folder`. Errors: kernel, io, unsupported (mkfs failed).
-    static Result<std::unique_ptr<LoopVolume>> create(const std::string& folder, const std::string& name, const std::string& type);
+    /// `type`: ext4, xfs or btrfs; files and mount point lie in `folder`; `mebibytes`: at least that large. Errors: kernel, io,
+    /// unsupported (mkfs failed).
+    static Result<std::unique_ptr<LoopVolume>> create(const std::string& folder, const std::string& name, const std::string& type,
+                                                      unsigned mebibytes = 0);
     ~LoopVolume(); ///< thaws if need be, unmounts
     LoopVolume(const LoopVolume&) = delete;
     LoopVolume& operator=(const LoopVolume&) = delete;
