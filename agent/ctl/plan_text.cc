@@ -9,6 +9,7 @@
 
 #include "base/ids.h"
 #include "ctl/table.h"
+#include "ctl/volume_text.h"
 
 namespace quiesced {
 namespace {
@@ -166,9 +167,16 @@ std::string warnings(const Json& plan, const Screen& screen) {
 
 std::string skipped(const Json& plan, const Screen& screen) {
     std::vector<std::vector<Cell>> rows;
-    for_each_object(plan, "skipped", [&](const Json& volume) { rows.push_back({text_of(volume, "name"), kind_of_error(volume), text_of(volume, "reason")}); });
-    if (rows.empty()) return {};
-    return heading("SKIPPED", screen) + render_table({{"VOLUME", false, true}, {"WHY"}, {"REASON", false, true}}, rows, screen);
+    std::vector<std::string> others;
+    for_each_object(plan, "skipped", [&](const Json& volume) {
+        if (is_of_interest(volume)) rows.push_back({text_of(volume, "name"), kind_of_error(volume), text_of(volume, "reason")});
+        else others.push_back(text_of(volume, "name"));
+    });
+    if (rows.empty() && others.empty()) return {};
+    auto text = heading("SKIPPED", screen);
+    if (!rows.empty()) text += render_table({{"VOLUME", false, true}, {"WHY"}, {"REASON", false, true}}, rows, screen);
+    if (!others.empty()) text += paragraph((rows.empty() ? "" : "and ") + std::to_string(others.size()) + " without a disk, such as " + others.front(), screen, Colour::dim);
+    return text;
 }
 
 } // namespace

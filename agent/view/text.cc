@@ -126,6 +126,24 @@ std::string wrap_text(std::string_view text, std::size_t width, std::size_t inde
     return lines + "\n";
 }
 
+std::vector<std::string> split_text(std::string_view text, std::size_t width) {
+    const auto shown = printable(text);
+    std::string_view rest = shown;
+    std::vector<std::string> pieces;
+    while (text_width(rest) > width) {
+        auto piece = head_of(rest, width);
+        if (piece.empty()) piece = rest.substr(0, first_glyph(rest).bytes); // a wide character in one column
+        // Up to the space that would come next, too: it is dropped.
+        const auto end = rest.substr(0, piece.size() + 1).find_last_of(" /,");
+        if (end != std::string_view::npos && end + 1 > piece.size() / 2) piece = rest.substr(0, std::min(end + 1, rest[end] == ' ' ? end : piece.size()));
+        rest.remove_prefix(piece.size());
+        pieces.emplace_back(piece);
+        if (rest.starts_with(' ')) rest.remove_prefix(1);
+    }
+    if (pieces.empty() || !rest.empty()) pieces.emplace_back(rest);
+    return pieces;
+}
+
 std::string duration_text(double ms) {
     struct Unit {
         double ms;

@@ -32,6 +32,10 @@ std::string pad_text(std::string_view text, std::size_t width, bool right = fals
 /// begins with `indent` spaces, each ends with a line break.
 std::string wrap_text(std::string_view text, std::size_t width, std::size_t indent = 0);
 
+/// The printable text in pieces of at most `width` columns (1 at least), divided after a space, a slash or a comma where one is in the
+/// second half of a piece. Nothing is lost but such spaces. One empty piece for an empty text.
+std::vector<std::string> split_text(std::string_view text, std::size_t width);
+
 /// "5.3 ms", "1.25 s", "35 us": three digits at most, for people.
 std::string duration_text(double ms);
 

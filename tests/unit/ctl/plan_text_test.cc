@@ -31,7 +31,8 @@ protected:
         plan["writers"] = Json::array({{{"name", "db"}, {"kind", "script"}, {"path", "/etc/quiesced/hooks.d/db"}}});
         plan["writers_left_out"] = {"/etc/quiesced/hooks.d/old is not executable."};
         plan["writers_error"] = "";
-        plan["skipped"] = Json::array({{{"name", "/mnt/nfs"}, {"error_name", "org.quiesced1.Error.Unsupported"}, {"reason", "nfs4 is a network file system."}}});
+        plan["skipped"] = Json::array({{{"name", "/mnt/nfs"}, {"error_name", "org.quiesced1.Error.Unsupported"}, {"reason", "nfs4 is a network file system."}, {"placement", "network"}},
+                                    {{"name", "/proc"}, {"error_name", "org.quiesced1.Error.Unsupported"}, {"reason", "No disk."}, {"placement", "none"}}});
         plan["warnings"] = Json::array({{{"key", "journal_on_member"}, {"text", "The journal is on /srv/a."}, {"advice", "Nothing to do."}, {"volumes", {"/srv/a"}}}});
         return plan;
     }
@@ -65,6 +66,7 @@ WARNINGS
 SKIPPED
 VOLUME    WHY          REASON
 /mnt/nfs  Unsupported  nfs4 is a network file system.
+  and 1 without a disk, such as /proc
 )");
 }
 

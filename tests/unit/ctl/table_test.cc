@@ -21,10 +21,19 @@ TEST_F(TableText, ColumnsAreAsWideAsTheirWidestCell) {
 TEST_F(TableText, WithoutRowsOnlyTheHeadIsLeft) { EXPECT_EQ(render_table({{"A"}, {"B"}}, {}), "A  B\n"); }
 
 TEST_F(TableText, AColumnThatWrapsGoesOnInTheNextLine) {
-    EXPECT_EQ(render_table({{"NAME"}, {"PATH", false, true}, {"C"}}, {{"abcdef", "/a/very/long/path", "x"}}, {.width = 20}),
+    EXPECT_EQ(render_table({{"NAME"}, {"PATH", false, true}, {"C"}}, {{"abcdef", "/a/very/long/path", "x"}, {"g", "/b", "y"}}, {.width = 20}),
               "NAME    PATH       C\n"
-              "abcdef  /a/very/l  x\n"
-              "        ong/path\n");
+              "abcdef  /a/very/   x\n"
+              "        long/path\n"
+              "g       /b         y\n");
+}
+
+TEST_F(TableText, TheWidestOfTheColumnsThatWrapGivesWay) {
+    EXPECT_EQ(render_table({{"NAME", false, true}, {"WHY", false, true}}, {{"/dev/loop0", "a sentence that is longer than the screen"}}, {.width = 30}),
+              "NAME        WHY\n"
+              "/dev/loop0  a sentence that is\n"
+              "            longer than the\n"
+              "            screen\n");
 }
 
 TEST_F(TableText, WhatDoesNotWrapIsWholeEvenBeyondTheWidth) {

@@ -46,6 +46,25 @@ TEST_F(Text, LinesAreDividedAtSpaces) {
     EXPECT_EQ(wrap_text("", 20), "\n");
 }
 
+TEST_F(Text, PiecesEndAfterSpacesSlashesAndCommasWhereTheyCan) {
+    using Pieces = std::vector<std::string>;
+    EXPECT_EQ(split_text("/srv/data/of/app", 8), (Pieces{"/srv/", "data/of/", "app"}));
+    EXPECT_EQ(split_text("one two three", 7), (Pieces{"one two", "three"}));
+    EXPECT_EQ(split_text("one two three", 8), (Pieces{"one two", "three"}));
+    EXPECT_EQ(split_text("a/bcdefghijkl", 5), (Pieces{"a/bcd", "efghi", "jkl"})) << "not for a piece that is next to nothing";
+    EXPECT_EQ(split_text("中文字", 3), (Pieces{"中", "文", "字"}));
+    EXPECT_EQ(split_text("中文", 1), (Pieces{"中", "文"}));
+    EXPECT_EQ(split_text("abc", 3), (Pieces{"abc"}));
+    EXPECT_EQ(split_text("", 3), (Pieces{""}));
+    EXPECT_EQ(split_text("a\nb", 3), (Pieces{"a\\x", "0ab"}));
+    std::string whole;
+    for (const auto& piece : split_text("/a/b,c/größe/中文/ddddddddddddddddd/e", 6)) {
+        EXPECT_LE(text_width(piece), 6U);
+        whole += piece;
+    }
+    EXPECT_EQ(whole, "/a/b,c/größe/中文/ddddddddddddddddd/e");
+}
+
 TEST_F(Text, TimesHaveThreeDigitsAndAUnit) {
     EXPECT_EQ(duration_text(0), "0 ms");
     EXPECT_EQ(duration_text(0.0354), "35.4 us");
