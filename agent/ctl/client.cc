@@ -155,10 +155,13 @@ Answer<std::vector<std::string>> Client::sets() {
     });
 }
 
-Answer<std::string> Client::create(const std::vector<std::string>& volumes, std::chrono::milliseconds deadline) {
+Answer<std::string> Client::create(const std::vector<std::string>& volumes, const SetWishes& wishes) {
     return attempt([&] {
-        const Dict options{{"bind", sdbus::Variant(true)},
-                           {"deadline_ms", sdbus::Variant(static_cast<std::uint32_t>(deadline.count()))}};
+        const auto ms = [](std::chrono::milliseconds time) { return sdbus::Variant(static_cast<std::uint32_t>(time.count())); };
+        Dict options{{"bind", sdbus::Variant(true)}, {"deadline_ms", ms(wishes.deadline)}};
+        if (wishes.member_limit.count() > 0) options["member_limit_ms"] = ms(wishes.member_limit);
+        if (wishes.accept_foreign_freeze) options["foreign_freeze"] = sdbus::Variant(std::string("accept"));
+        if (wishes.keep_journal) options["relinquish_journal"] = sdbus::Variant(false);
         return id_of(ManagerProxy(*connection_).CreateSet(volumes, options));
     });
 }

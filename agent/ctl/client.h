@@ -31,6 +31,14 @@ using Answer = tl::expected<T, ClientError>;
 /// Whether an error of that name means that no daemon is there to answer.
 bool means_unreachable(const std::string& error_name);
 
+/// How a set is to be taken; what is not said is as the daemon likes it.
+struct SetWishes {
+    std::chrono::milliseconds deadline{10000};
+    std::chrono::milliseconds member_limit{0}; ///< longest freeze of one file system; 0: none
+    bool accept_foreign_freeze = false;
+    bool keep_journal = false; ///< the journal stays where it is, even on a member
+};
+
 /// The daemon, as seen over the bus. Each call waits for its answer. Not thread-safe.
 class Client {
 public:
@@ -49,7 +57,7 @@ public:
     /// Ids, oldest first.
     Answer<std::vector<std::string>> sets();
     /// The new set's id. It is aborted when this client leaves the bus before it is complete.
-    Answer<std::string> create(const std::vector<std::string>& volumes, std::chrono::milliseconds deadline);
+    Answer<std::string> create(const std::vector<std::string>& volumes, const SetWishes& wishes);
     /// The manifest, as JSON.
     Answer<std::string> take(const std::string& set);
     Answer<std::string> describe(const std::string& set);

@@ -126,7 +126,10 @@ ExitCode show_plan(const Context& context) {
 
 ExitCode take_snapshot(const Context& context) {
     const auto& request = context.request;
-    const auto set = context.client.create(request.volumes, std::chrono::milliseconds(request.deadline_ms));
+    const auto set = context.client.create(request.volumes, {.deadline = std::chrono::milliseconds(request.deadline_ms),
+                                                             .member_limit = std::chrono::milliseconds(request.member_limit_ms),
+                                                             .accept_foreign_freeze = request.accept_foreign_freeze,
+                                                             .keep_journal = request.keep_journal});
     if (!set) return complain(set.error());
     const auto manifest = context.client.take(*set);
     if (!manifest) return complain(manifest.error());

@@ -18,7 +18,10 @@ struct Request {
     bool json = false;
     bool all = false;
     bool emergency = false;
+    bool accept_foreign_freeze = false;
+    bool keep_journal = false;
     unsigned deadline_ms = 10000;
+    unsigned member_limit_ms = 0;
     unsigned sample_ms = 1000;
     bool dry_run = false;
     bool forget = false;

@@ -59,6 +59,10 @@ void add_deeds(CLI::App& app, Request& request) {
     snapshot->add_option("volume", request.volumes, "A mount point, a device, UUID=... or LABEL=...")->required();
     snapshot->add_option("--deadline", request.deadline_ms, "Longest time frozen, ms")
         ->check(CLI::Range(100U, 600000U))->capture_default_str();
+    snapshot->add_option("--member-limit", request.member_limit_ms, "Longest time for one file system to freeze, ms; then all others are thawed at once")
+        ->check(CLI::Range(10U, 600000U));
+    snapshot->add_flag("--accept-foreign-freeze", request.accept_foreign_freeze, "Take a volume that somebody else has frozen as it is");
+    snapshot->add_flag("--keep-journal", request.keep_journal, "Do not keep the journal in /run meanwhile, even if it lies on a volume of the set");
     snapshot->add_flag("--json", request.json, "Print the manifest as JSON");
 
     auto* thaw = app.add_subcommand("thaw", "Thaw a set that was frozen step by step; or, in an emergency, whatever quiesced froze");

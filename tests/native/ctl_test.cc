@@ -36,11 +36,16 @@ public:
     Dict plan;
     std::vector<std::string> asked;
     std::uint32_t sample_ms = 0;
+    Dict wishes;
 
 private:
     void ListVolumes(sdbus::Result<std::vector<Dict>>&& result, Dict) override { result.returnResults(volumes); }
     void MatchDisks(sdbus::Result<std::vector<Dict>>&& result, std::vector<Dict>, Dict) override { result.returnResults({}); }
-    void CreateSet(sdbus::Result<sdbus::ObjectPath>&& result, std::vector<std::string>, Dict) override { result.returnResults(sdbus::ObjectPath("/")); }
+    void CreateSet(sdbus::Result<sdbus::ObjectPath>&& result, std::vector<std::string> names, Dict options) override {
+        asked = std::move(names);
+        wishes = std::move(options);
+        result.returnResults(sdbus::ObjectPath(std::string("/org/quiesced1/set/") + kSet));
+    }
     void Plan(sdbus::Result<Dict>&& result, std::vector<std::string> names, Dict options) override {
         asked = std::move(names);
         sample_ms = options.at("sample_ms").get<std::uint32_t>();
@@ -289,6 +294,20 @@ TEST_F(Quiescectl, ThawAndAbortReachEverySet) {
     EXPECT_THAT(ctl({"thaw", kSet}).errors, AllOf(HasSubstr("it is not frozen"), HasSubstr("WrongState")));
     EXPECT_EQ(ctl({"thaw"}).exit_status, 2);
     EXPECT_EQ(ctl({"thaw", kSet, "--emergency"}).exit_status, 2);
+}
+
+TEST_F(Quiescectl, WhatIsWishedOfASetReachesTheDaemonAndNothingElse) {
+    keep_times();
+    EXPECT_EQ(ctl({"snapshot", "--json", "/srv/data"}).output, set_->manifest);
+    EXPECT_THAT(manager_->asked, ElementsAre("/srv/data"));
+    EXPECT_EQ(manager_->wishes.size(), 2U);
+    EXPECT_TRUE(manager_->wishes.at("bind").get<bool>());
+    EXPECT_EQ(manager_->wishes.at("deadline_ms").get<std::uint32_t>(), 10000U);
+    EXPECT_EQ(ctl({"snapshot", "--deadline", "500", "--member-limit", "50", "--accept-foreign-freeze", "--keep-journal", "/a", "/b"}).exit_status, 0);
+    EXPECT_EQ(manager_->wishes.at("deadline_ms").get<std::uint32_t>(), 500U);
+    EXPECT_EQ(manager_->wishes.at("member_limit_ms").get<std::uint32_t>(), 50U);
+    EXPECT_EQ(manager_->wishes.at("foreign_freeze").get<std::string>(), "accept");
+    EXPECT_FALSE(manager_->wishes.at("relinquish_journal").get<bool>());
 }
 
 TEST_F(Quiescectl, AnEmergencyNeedsNoBus) {
