@@ -386,5 +386,25 @@ TEST_F(Daemon, RecoverHasNothingToDoAfterACleanEnd) {
     std::filesystem::remove(folder_ + "/run/6560000000000002.window");
 }
 
+TEST_F(Daemon, AnEmergencyNeedsNoBusAndSaysWhatItDid) {
+    auto argv = command();
+    for (auto& argument : argv)
+        if (argument.find("unix:") != std::string::npos) argument = "--bus=unix:path=/nonexistent";
+    argv.emplace_back("--emergency");
+    const auto alone = run_program(argv);
+    EXPECT_NE(alone.status, 0) << "it is a way of --recover";
+    argv.emplace_back("--recover");
+    const auto done = run_program(argv);
+    EXPECT_EQ(done.status, 0) << done.errors;
+    EXPECT_EQ(done.errors, "No record names anything that is frozen, suspended or primed.\n");
+    std::filesystem::create_directories(folder_ + "/run");
+    std::ofstream(folder_ + "/run/6560000000000002.window") << "no record";
+    const auto failed = run_program(argv);
+    EXPECT_EQ(failed.status, 1);
+    EXPECT_THAT(failed.errors, HasSubstr("set 6560000000000002: NOT DONE: "));
+    EXPECT_THAT(failed.errors, HasSubstr("SysRq-j"));
+    std::filesystem::remove(folder_ + "/run/6560000000000002.window");
+}
+
 } // namespace
 } // namespace quiesced
