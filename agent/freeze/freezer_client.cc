@@ -29,6 +29,15 @@ constexpr std::chrono::milliseconds kLook{200};
 /// How often the end of a client looks whether what is left is stuck.
 constexpr std::chrono::milliseconds kSlice{20};
 
+/// All is thawed and no snapshot is left primed.
+bool nothing_to_do(const Record& record) {
+    const auto chains = record.chains();
+    return record.header().thaw_done.load() != 0 && std::none_of(chains.begin(), chains.end(), [](const ChainSlot& chain) {
+               const auto state = chain.state.load();
+               return state != ChainState::idle && state != ChainState::fired && state != ChainState::unprimed;
+           });
+}
+
 } // namespace
 
 WindowKernel WindowKernel::linux() {
@@ -92,14 +101,18 @@ FreezerClient::~FreezerClient() {
     static_cast<void>(send_message(socket_.get(), {.kind = Kind::quit, .result = 0, .value = 0}));
     // The freezer thaws on quit; its end closes the socket, which ends the reader. One that is stuck in the kernel stays:
     // it thaws when its FIFREEZE returns, and its record stays with it.
-    const auto until = Monotonic::now() + kThawLimit;
+    auto until = Monotonic::now() + kThawLimit;
     bool gone = launcher_->reap(kSlice);
     const auto rescued = [this] {
         const std::lock_guard lock(mutex_);
         return rescued_;
     };
     const auto only_stuck = [&] { return (record_->header().thaw_done.load() != 0 || rescued()) && !stuck().empty(); };
-    while (!gone && Monotonic::now() < until && !only_stuck()) gone = launcher_->reap(kSlice);
+    while (!gone && Monotonic::now() < until && !only_stuck()) {
+        gone = launcher_->reap(kSlice);
+        // What is left of it then is a thread in a syncfs on a disk that does not answer.
+        if (nothing_to_do(*record_)) until = std::min(until, Monotonic::now() + options_.patience);
+    }
     {
         // A freezer that is alive is the one to thaw what it has in flight; a second FITHAW would only wait with it.
         const std::lock_guard lock(mutex_);
@@ -247,7 +260,13 @@ void FreezerClient::await_stuck(const RescueReport& report) {
 }
 
 Result<void> FreezerClient::flush(std::chrono::nanoseconds bound) {
-    return call(Kind::flush, bound.count(), Monotonic::now() + bound + kThawLimit);
+    auto result = call(Kind::flush, bound.count(), Monotonic::now() + bound + options_.flush_spare);
+    if (result || result.error().kind != ErrorKind::deadline || record_->header().thaw_began.load() != 0) return result;
+    std::string names;
+    for (const auto& slot : record_->members())
+        if (slot.flush_ns.load() == 0) names += (names.empty() ? "" : ", ") + std::string(slot.name);
+    if (!names.empty()) result.error().context = "what is to be written to " + names + " could not be written in time; nothing was frozen";
+    return result;
 }
 Result<void> FreezerClient::prime() { return call(Kind::prime, 0, Monotonic::now() + kPrimeLimit); }
 Result<void> FreezerClient::freeze(std::chrono::nanoseconds limit) {

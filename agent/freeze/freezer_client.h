@@ -70,6 +70,7 @@ public:
         std::chrono::milliseconds ready_limit{10000};
         std::chrono::milliseconds patience{1000}; ///< how long a thaw that is due may not have begun: then the freezer is killed
         std::chrono::milliseconds rescue_patience = kRescuePatience; ///< see rescue()
+        std::chrono::milliseconds flush_spare{30000}; ///< beyond its bound, for the pass that is under way then
     };
     /// Writes the record, starts the freezer and gives it everything. `on_loss` is called from a thread of this class, at
     /// most once, after the loss was dealt with; it must not call back into this object nor destroy it.

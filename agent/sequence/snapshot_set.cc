@@ -215,10 +215,9 @@ void SnapshotSet::note(std::string sentence) {
     manifest_.notes.push_back(std::move(sentence));
 }
 
-/// The end of the freezer; what is stuck in the kernel is not waited for.
+/// The end of the freezer of a set that failed; what is stuck in the kernel is not waited for.
 void SnapshotSet::let_go(std::shared_ptr<FreezerClient> client) {
-    const auto stuck = client->stuck();
-    if (stuck.empty() || environment_.keeper == nullptr) return;
+    if (environment_.keeper == nullptr) return;
     FreezerKeeper::Members members;
     for (const auto* group : {&plan_.members, &plan_.carried})
         for (const auto& entry : *group) members.emplace_back(entry.volume.name, entry.volume.superblock);

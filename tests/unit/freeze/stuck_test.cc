@@ -203,6 +203,23 @@ TEST_F(StuckTest, TheEndOfTheClientDoesNotWaitForWhatIsStuck) {
     EXPECT_FALSE(window_left(directory_));
 }
 
+TEST_F(StuckTest, ADiskThatDoesNotAnswerAtThePreFlushIsNamedAndNotWaitedFor) {
+    add_member("good");
+    add_member("dead");
+    world_->point(SimCall::sync, "dead").close();
+    options_.flush_spare = milliseconds(200);
+    start_process();
+    EXPECT_THAT(client_->flush(milliseconds(100)), FailsWith(ErrorKind::deadline, "what is to be written to dead could not be written in time"));
+    EXPECT_THAT(client_->thaw(), Succeeds());
+    const auto begin = Monotonic::now();
+    client_.reset();
+    EXPECT_LT(Monotonic::now() - begin, seconds(5));
+    EXPECT_EQ(calls(SimCall::freeze, "good") + calls(SimCall::freeze, "dead"), 0U);
+    world_->point(SimCall::sync, "dead").open();
+    EXPECT_EQ(::waitpid(freezer(), nullptr, 0), freezer());
+    *pid_ = -1;
+}
+
 TEST_F(StuckTest, TheKeeperHoldsAStuckVolumeUntilItIsThawed) {
     add_member("good");
     add_member("bad");

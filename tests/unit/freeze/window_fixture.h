@@ -74,7 +74,8 @@ protected:
 
     void start(std::unique_ptr<FreezerLauncher> launcher = nullptr) {
         if (!launcher) launcher = std::make_unique<ThreadLauncher>(world_->kernel());
-        auto client = FreezerClient::start(std::move(plan_), std::move(launcher), world_->kernel(), {.record_directory = directory_},
+        options_.record_directory = directory_;
+        auto client = FreezerClient::start(std::move(plan_), std::move(launcher), world_->kernel(), options_,
                                            [this](const WindowLoss& loss) {
                                                const std::lock_guard lock(mutex_);
                                                losses_.push_back(loss);
@@ -103,6 +104,7 @@ protected:
     std::shared_ptr<SimWorld> world_ = SimWorld::create();
     std::string directory_;
     FreezePlan plan_;
+    FreezerClient::Options options_;
     std::unique_ptr<FreezerClient> client_;
 
 private:
