@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "sequence/write_rate.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
@@ -36,7 +37,7 @@ std::optional<std::pair<DeviceNumber, std::uint64_t>> parse_line(std::string_vie
     const auto major = number<std::uint32_t>(words[0]);
     const auto minor = number<std::uint32_t>(words[1]);
     const auto sectors = number<std::uint64_t>(words[sectors_written]);
-    if (!major || !minor || !sectors) return std::nullopt;
+    if (!major || !minor || !sectors || *sectors > UINT64_MAX / kSectorSize) return std::nullopt;
     return std::pair(DeviceNumber{*major, *minor}, *sectors * kSectorSize);
 }
 
@@ -66,7 +67,8 @@ std::map<DeviceNumber, std::uint64_t> write_rates(const WriteSample& first, cons
         const auto after = second.written.find(device);
         // Smaller: another device has the number by now.
         if (after == second.written.end() || after->second < before) continue;
-        rates[device] = static_cast<std::uint64_t>(static_cast<double>(after->second - before) / seconds);
+        constexpr double most = 1e18; // what is beyond cannot be a count of bytes
+        rates[device] = static_cast<std::uint64_t>(std::min(static_cast<double>(after->second - before) / seconds, most));
     }
     return rates;
 }

@@ -16,6 +16,8 @@
 #include "plugins/exec/command_line.h"
 #include "plugins/exec/exec_config.h"
 #include "plugins/sdk/plugin.h"
+#include "sequence/plan_warnings.h"
+#include "sequence/write_rate.h"
 #include "snapshot/lvm_reference.h"
 #include "snapshot/lvm_report.h"
 #include "snapshot/manifest.h"
@@ -44,6 +46,19 @@ void run_rpc_request(std::string_view input) {
     };
     const auto answer = answer_line(handlers, input);
     require(answer.empty() || answer.find('\n') == answer.size() - 1, "an answer is one line");
+}
+
+void run_diskstats(std::string_view input) {
+    const WriteSample first{.taken = Monotonic::time_point(), .written = parse_diskstats(input.substr(0, input.size() / 2))};
+    const WriteSample second{.taken = Monotonic::time_point(std::chrono::nanoseconds(1)), .written = parse_diskstats(input)};
+    for (const auto& [device, rate] : write_rates(first, second))
+        require(second.written.at(device) >= first.written.at(device) && rate <= 1'000'000'000'000'000'000U, "a rate is that of a device in both samples");
+}
+
+void run_kernel_release(std::string_view input) {
+    const std::string release(input);
+    require(!kernel_before(release, 5, 17) || kernel_before(release, 6, 0), "what is older than 5.17 is older than 6.0");
+    require(!kernel_before(release, 0, 0), "nothing is older than 0.0");
 }
 
 void run_exec_config(std::string_view input) {

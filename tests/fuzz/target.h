@@ -43,6 +43,8 @@ void run_inventory(std::string_view input);
 // agent_targets.cc
 void run_rpc_answer(std::string_view input);
 void run_rpc_request(std::string_view input);
+void run_diskstats(std::string_view input);
+void run_kernel_release(std::string_view input);
 void run_exec_config(std::string_view input);
 void run_command_line(std::string_view input);
 void run_manifest(std::string_view input);

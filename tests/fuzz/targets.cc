@@ -29,6 +29,8 @@ constexpr auto kTargets = std::to_array<Target>({
     {"claim", run_claim},
     {"verdicts", run_verdicts},
     {"inventory", run_inventory},
+    {"diskstats", run_diskstats},
+    {"kernel_release", run_kernel_release},
     // what plugins, LVM, the admin and our own files tell
     {"rpc_answer", run_rpc_answer},
     {"rpc_request", run_rpc_request},

@@ -22,6 +22,7 @@ TEST(Diskstats, ALineThatIsNoneIsLeftOut) {
     EXPECT_THAT(parse_diskstats("garbage\n\n 8 0 sda 1 2 3\n 8 x sdb 1 2 3 4 5 6 7 8\n 8 1 sda1 1 2 3 4 5 6 -7 8 9 1 2\n"), IsEmpty());
     EXPECT_THAT(parse_diskstats("8 0 sda 1 2 3 4 5 6 7"), ElementsAre(Pair(DeviceNumber{8, 0}, 7U * 512))) << "no newline at the end";
     EXPECT_THAT(parse_diskstats(""), IsEmpty());
+    EXPECT_THAT(parse_diskstats("8 0 sda 1 2 3 4 5 6 36028797018963968"), IsEmpty()) << "2^64 bytes and more";
 }
 
 TEST(WriteRates, AreBytesASecondOfTheDevicesInBothSamples) {
@@ -31,6 +32,8 @@ TEST(WriteRates, AreBytesASecondOfTheDevicesInBothSamples) {
     EXPECT_THAT(write_rates(first, second), ElementsAre(Pair(DeviceNumber{8, 0}, 4000U)))
         << "a number that became smaller is another device's";
     EXPECT_THAT(write_rates(first, first), IsEmpty()) << "no time passed";
+    const WriteSample full{.taken = begin + std::chrono::nanoseconds(1), .written = {{{8, 0}, UINT64_MAX}}};
+    EXPECT_THAT(write_rates(first, full), ElementsAre(Pair(DeviceNumber{8, 0}, 1000000000000000000U)));
 }
 
 TEST(WriteRates, TheKernelsOwnTableCanBeRead) {
