@@ -8,7 +8,7 @@
 #include "base/result.h"
 #include "plugins/exec/armed_command.h"
 #include "plugins/exec/exec_config.h"
-#include "plugins/exec/set_lock.h"
+#include "plugins/sdk/set_lock.h"
 #include "plugins/sdk/plugin.h"
 
 namespace quiesced {

@@ -12,7 +12,7 @@ build_packages=(
 )
 
 native_packages=(
-    dbus xfsprogs btrfs-progs e2fsprogs strace procps util-linux mount qemu-guest-agent
+    dbus xfsprogs btrfs-progs e2fsprogs strace procps util-linux mount openssl python3 qemu-guest-agent
 )
 
 bench_packages=(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "plugins/exec/set_lock.h"
+#include "plugins/sdk/set_lock.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
