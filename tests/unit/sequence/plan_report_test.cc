@@ -186,6 +186,7 @@ TEST_F(PlanOfASet, WhatAnUnfinishedSetHasIsBusy) {
     EXPECT_EQ(report.members[0].planned.error->kind, ErrorKind::busy);
     EXPECT_FALSE(report.members[1].planned.error);
     EXPECT_THAT(report.levels, ElementsAre(ElementsAre("/srv/other")));
+    EXPECT_THAT(report.providers[1].volumes, ElementsAre("/srv/other")) << "the room for it is not asked for";
 }
 
 TEST_F(PlanOfASet, AStopEndsTheSample) {
@@ -213,6 +214,23 @@ TEST_F(PlanOfASet, Beyond256CandidatesTheOthersAreSkipped) {
     EXPECT_EQ(report.members.size(), 256U);
     ASSERT_EQ(report.skipped.size(), 2U);
     EXPECT_EQ(report.skipped[0].error->kind, ErrorKind::limit);
+}
+
+TEST_F(PlanOfASet, ADeviceBelowSeveralIsDrawnOnceAndOneBelowItselfDoesNotDrawForEver) {
+    guest_.lv("/srv/data", 1);
+    guest_.lv("/srv/other", 2);
+    guest_.lv("", 3);
+    guest_.stack(1, 3);
+    guest_.stack(2, 3);
+    guest_.stack(3, 3);
+    const auto report = plan({"/srv/data", "/srv/other"});
+    SetPlan members{.members = {report.members[0].planned, report.members[1].planned}, .carried = {}, .inventory = report.inventory};
+    for (auto& member : members.members) member.error.reset();
+    const auto graph = make_plan_graph(members);
+    std::vector<std::string> ids;
+    for (const auto& node : graph.nodes) ids.push_back(node.id);
+    EXPECT_THAT(ids, testing::UnorderedElementsAre("volume 253:1 /srv/data", "volume 253:2 /srv/other", "253:1", "253:2", "253:3"));
+    EXPECT_EQ(graph.edges.size(), 5U);
 }
 
 TEST_F(PlanOfASet, TheGraphLeadsFromTheVolumesToTheDisksEachOnce) {

@@ -48,6 +48,8 @@ public:
         volume.mounts = {{.path = mount, .mount_id = 900, .root = "/", .read_only = false}};
         volumes_.push_back(volume);
     }
+    /// Puts a device on another one.
+    void stack(std::uint32_t upper, std::uint32_t lower) { nodes_.at(number(upper)).lower.push_back(number(lower)); }
     void change_disk(std::uint32_t minor, const std::function<void(Disk&)>& change) { change(disks_.at(number(minor))); }
     [[nodiscard]] Inventory inventory() const { return {volumes_, BlockGraph(nodes_), disks_}; }
 
