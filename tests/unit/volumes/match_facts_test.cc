@@ -21,6 +21,7 @@ TEST(MatchFacts, ADigitInFrontIsTakenAwayOnlyWhereUdevPutIt) {
     EXPECT_EQ(normal_wwid("naa.3000000000000001").text, "3000000000000001") << "an NAA that is locally assigned";
     EXPECT_EQ(normal_wwid("3500a098012345678").text, "500a098012345678");
     EXPECT_EQ(normal_wwid("2000c290102030405").text, "000c290102030405");
+    EXPECT_EQ(normal_wwid("0x3500a098012345678").text, "3500a098012345678") << "with a prefix it is meant as it stands";
     EXPECT_EQ(normal_wwid("34567890123456789").text, "34567890123456789") << "no NAA begins with 4";
     EXPECT_EQ(normal_wwid("eui.2000c290102030405").text, "2000c290102030405");
 }
