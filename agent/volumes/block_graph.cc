@@ -10,57 +10,53 @@
 #include <charconv>
 #include <climits>
 #include <set>
+#include <unordered_map>
 
 #include "base/file.h"
+#include "volumes/attribute.h"
 
 namespace quiesced {
 namespace {
 
 bool exists_at(int directory, const char* name) { return ::faccessat(directory, name, F_OK, 0) == 0; }
 
-/// An attribute that not every device has.
-std::string attribute(int directory, const char* name) {
-    // Asked first: most devices lack most attributes, and an error message costs more than this call.
-    if (!exists_at(directory, name)) return {};
-    return read_attribute_at(directory, name).value_or(std::string());
-}
-
-std::uint64_t number_attribute(int directory, const char* name) {
-    const auto text = attribute(directory, name);
+std::uint64_t to_number(const std::string& text) {
     std::uint64_t value = 0;
     std::from_chars(text.data(), text.data() + text.size(), value);
     return value;
 }
 
-/// The kernel's name: the last part of what the link in dev/block points to.
-std::string name_of(int directory, const std::string& link) {
+/// What the link in dev/block points to: "../../devices/.../block/vda/vda1".
+std::string link_target(int directory, const std::string& link) {
     std::array<char, PATH_MAX> target{};
     const auto length = ::readlinkat(directory, link.c_str(), target.data(), target.size());
-    if (length <= 0) return {};
-    const std::string_view text(target.data(), static_cast<std::size_t>(length));
-    return std::string(text.substr(text.rfind('/') + 1));
+    return length <= 0 ? std::string() : std::string(target.data(), static_cast<std::size_t>(length));
 }
 
-std::vector<DeviceNumber> read_lower(int directory, bool partition) {
-    std::vector<DeviceNumber> lower;
-    if (partition) {
-        // The directory was opened through a link: its ".." is the disk's.
-        if (const auto disk = DeviceNumber::parse(attribute(directory, "../dev"))) lower.push_back(*disk);
-        return lower;
-    }
-    if (!exists_at(directory, "slaves")) return lower;
-    const auto names = list_directory_at(directory, "slaves");
-    if (!names) return lower;
-    for (const auto& name : *names)
-        if (const auto slave = DeviceNumber::parse(attribute(directory, ("slaves/" + name + "/dev").c_str())))
-            lower.push_back(*slave);
-    return lower;
+/// Takes the last part off a path.
+std::string take_last_part(std::string& path) {
+    const auto slash = path.rfind('/');
+    auto part = path.substr(slash + 1);
+    path.resize(slash == std::string::npos ? 0 : slash);
+    return part;
 }
+
+/// Disks that a driver of hardware made: they lie on nothing.
+bool never_has_slaves(std::string_view name) {
+    constexpr auto prefixes = std::to_array<std::string_view>({"sd", "vd", "xvd", "hd", "nvme", "mmcblk", "sr", "loop", "ram"});
+    return std::any_of(prefixes.begin(), prefixes.end(), [name](auto prefix) { return name.starts_with(prefix); });
+}
+
+/// A device while the graph is put together.
+struct Draft {
+    BlockNode node;
+    std::string disk;                ///< of a partition: its disk's kernel name
+    std::vector<std::string> slaves; ///< kernel names
+};
 
 void add_backing(BlockNode& node, int directory, const LoopProbe& probe) {
     // Absent while nothing backs the device. Only the newline is the kernel's: a file name may end in a space.
-    if (!exists_at(directory, "loop/backing_file")) return;
-    auto path = read_file_at(directory, "loop/backing_file");
+    auto path = find_content(directory, "loop/backing_file");
     if (!path) return;
     if (path->ends_with('\n')) path->pop_back();
     if (path->empty()) return;
@@ -98,48 +94,79 @@ std::string type_of(const BlockNode& node, int directory) {
     case BlockNode::Kind::device_mapper:
         return dm_owner(node.dm_uuid);
     case BlockNode::Kind::md: {
-        auto level = attribute(directory, "md/level");
+        auto level = attribute_or_empty(directory, "md/level");
         return level.empty() ? "md" : level;
     }
     case BlockNode::Kind::loop:
         return "loop";
     case BlockNode::Kind::disk:
-        return scsi_type(attribute(directory, "device/type"));
+        return scsi_type(attribute_or_empty(directory, "device/type"));
     }
     return "disk";
 }
 
-std::optional<BlockNode> read_node(int all, const std::string& number_text, const LoopProbe& probe) {
+std::optional<Draft> read_draft(int all, const std::string& number_text, const LoopProbe& probe) {
     const auto number = DeviceNumber::parse(number_text);
     if (!number) return std::nullopt;
     const auto directory = open_at(all, number_text, O_RDONLY | O_DIRECTORY);
     if (!directory) return std::nullopt;
     const int fd = directory->get();
-    BlockNode node;
+    Draft draft;
+    auto& node = draft.node;
     node.number = *number;
-    node.name = name_of(all, number_text);
+    auto path = link_target(all, number_text);
+    node.name = take_last_part(path);
     // Without them it has vanished, or is nothing that we know.
-    if (node.name.empty() || !exists_at(fd, "size")) return std::nullopt;
-    node.size = Bytes{number_attribute(fd, "size") * kSectorSize};
-    node.read_only = number_attribute(fd, "ro") != 0;
-    const bool partition = exists_at(fd, "partition");
-    node.lower = read_lower(fd, partition);
-    if (partition) {
+    const auto size = find_attribute(fd, "size");
+    if (node.name.empty() || !size) return std::nullopt;
+    node.size = Bytes{to_number(*size) * kSectorSize};
+    node.read_only = to_number(attribute_or_empty(fd, "ro")) != 0;
+    if (exists_at(fd, "partition")) {
         node.kind = BlockNode::Kind::partition;
-    } else if (exists_at(fd, "dm")) {
+        draft.disk = take_last_part(path);
+    } else if (node.name.starts_with("dm-") && exists_at(fd, "dm")) {
         node.kind = BlockNode::Kind::device_mapper;
-        node.dm_name = attribute(fd, "dm/name");
-        node.dm_uuid = attribute(fd, "dm/uuid");
-    } else if (exists_at(fd, "md")) {
+        node.dm_name = attribute_or_empty(fd, "dm/name");
+        node.dm_uuid = attribute_or_empty(fd, "dm/uuid");
+    } else if (node.name.starts_with("md") && exists_at(fd, "md")) {
         node.kind = BlockNode::Kind::md;
     } else if (node.name.starts_with("loop")) {
         // The "loop" folder is there only while something backs the device.
         node.kind = BlockNode::Kind::loop;
         add_backing(node, fd, probe);
     }
+    if (draft.disk.empty() && !never_has_slaves(node.name))
+        draft.slaves = list_directory_at(fd, "slaves").value_or(std::vector<std::string>{});
     node.type = type_of(node, fd);
-    return node;
+    return draft;
 }
+
+/// Names are the kernel's own and each is there once, so that the numbers need not be read again.
+class Linker {
+public:
+    Linker(int all, const std::vector<Draft>& drafts) : all_(all) {
+        for (const auto& draft : drafts) numbers_.emplace(draft.node.name, draft.node.number);
+    }
+
+    void link(Draft& draft) const {
+        const auto folder = draft.node.number.text();
+        if (!draft.disk.empty()) add(draft.node, draft.disk, folder + "/../dev");
+        for (const auto& slave : draft.slaves) add(draft.node, slave, folder + "/slaves/" + slave + "/dev");
+    }
+
+private:
+    void add(BlockNode& node, const std::string& name, const std::string& attribute) const {
+        if (const auto known = numbers_.find(name); known != numbers_.end()) {
+            node.lower.push_back(known->second);
+            return;
+        }
+        // It came after the list was read, or has gone.
+        if (const auto number = DeviceNumber::parse(attribute_or_empty(all_, attribute.c_str()))) node.lower.push_back(*number);
+    }
+
+    int all_;
+    std::unordered_map<std::string_view, DeviceNumber> numbers_; ///< by the names in the drafts
+};
 
 /// Depth-first, with the devices on the way from the start to find cycles.
 class LeafWalk {
@@ -213,9 +240,13 @@ Result<BlockGraph> BlockGraph::read(const std::string& sysfs, const LoopProbe& p
     const LoopProbe ask = probe ? probe : [](const std::string& name, const std::string& /*backing_path*/) {
         return read_loop_status("/dev", name);
     };
-    std::map<DeviceNumber, BlockNode> nodes;
+    std::vector<Draft> drafts;
     for (const auto& number : *numbers)
-        if (auto node = read_node(all->get(), number, ask)) nodes.emplace(node->number, std::move(*node));
+        if (auto draft = read_draft(all->get(), number, ask)) drafts.push_back(std::move(*draft));
+    const Linker linker(all->get(), drafts);
+    for (auto& draft : drafts) linker.link(draft);
+    std::map<DeviceNumber, BlockNode> nodes;
+    for (auto& draft : drafts) nodes.emplace(draft.node.number, std::move(draft.node));
     return BlockGraph(std::move(nodes));
 }
 

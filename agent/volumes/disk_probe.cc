@@ -8,6 +8,7 @@
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <climits>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "volumes/attribute.h"
 #include "volumes/vpd.h"
 
 namespace quiesced {
@@ -24,10 +26,7 @@ struct Free {
     void operator()(char* memory) const { std::free(memory); } // NOLINT: realpath() allocates with malloc()
 };
 
-std::string attribute(const std::string& path) {
-    if (::access(path.c_str(), F_OK) != 0) return {};
-    return read_attribute_at(AT_FDCWD, path).value_or(std::string());
-}
+std::string attribute(const std::string& path) { return attribute_or_empty(AT_FDCWD, path.c_str()); }
 
 bool is_hexadecimal(char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; }
 
@@ -75,8 +74,7 @@ bool is_hctl(std::string_view text) {
 
 /// A binary attribute: a VPD page has at most 65535 bytes and a head.
 std::vector<std::uint8_t> page_at(const std::string& path) {
-    if (::access(path.c_str(), F_OK) != 0) return {};
-    const auto page = read_file(path, 65535 + 4);
+    const auto page = find_content(AT_FDCWD, path.c_str());
     if (!page) return {};
     return {page->begin(), page->end()};
 }
@@ -204,13 +202,28 @@ void read_names(Disk& disk, const std::string& block) {
     if (!disk.wwids.empty()) disk.wwid = disk.wwids.front();
 }
 
+/// The device's folder, empty with errno when there is none.
+std::string find_folder(const BlockNode& node, const std::string& sysfs) {
+    const auto link = sysfs + "/dev/block/" + node.number.text();
+    std::array<char, PATH_MAX> target{};
+    const auto length = ::readlink(link.c_str(), target.data(), target.size());
+    if (length < 0) return {};
+    // The kernel's links are of this form; realpath() would ask for every folder on the way.
+    constexpr std::string_view up = "../../";
+    const std::string_view text(target.data(), static_cast<std::size_t>(length));
+    if (text.starts_with(up) && text.find("/../", up.size()) == std::string_view::npos) {
+        auto folder = sysfs + "/" + std::string(text.substr(up.size()));
+        return ::access(folder.c_str(), F_OK) == 0 ? folder : std::string();
+    }
+    const std::unique_ptr<char, Free> resolved(::realpath(link.c_str(), nullptr));
+    return resolved ? resolved.get() : std::string();
+}
+
 } // namespace
 
 Result<Disk> probe_disk(const BlockNode& node, const std::string& sysfs) {
-    const auto link = sysfs + "/dev/block/" + node.number.text();
-    const std::unique_ptr<char, Free> resolved(::realpath(link.c_str(), nullptr));
-    if (!resolved) return fail_errno("cannot find " + node.path() + " in sysfs");
-    const std::string block = resolved.get();
+    const auto block = find_folder(node, sysfs);
+    if (block.empty()) return fail_errno("cannot find " + node.path() + " in sysfs");
 
     Disk disk;
     disk.number = node.number;

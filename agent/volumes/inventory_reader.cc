@@ -29,7 +29,7 @@ std::map<DeviceNumber, Disk> read_disks(const BlockGraph& graph, const std::stri
         disk.number = number;
         disk.name = node.name;
         disk.size = node.size;
-        disk.placement = Placement::none;
+        disk.placement = disk.guess = Placement::none;
         if (node.backing) disk.transport = "loop";
         disk.evidence = {node.backing ? "file=" + node.backing->path : "no disk is below it"};
         disks.emplace(number, std::move(disk));

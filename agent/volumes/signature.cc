@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "volumes/attribute.h"
 
 namespace quiesced {
 namespace {
@@ -50,8 +51,7 @@ bool keeps_requests(const BlockNode& node, const std::string& sysfs) {
     if (node.kind != BlockNode::Kind::device_mapper) return false;
     // A multipath device without paths keeps what it is asked (queue_if_no_path); sysfs does not tell.
     if (node.dm_uuid.starts_with("mpath-")) return true;
-    const auto suspended = read_attribute_at(AT_FDCWD, sysfs + "/dev/block/" + node.number.text() + "/dm/suspended");
-    return !suspended || *suspended != "0";
+    return attribute_or_empty(AT_FDCWD, (sysfs + "/dev/block/" + node.number.text() + "/dm/suspended").c_str()) != "0";
 }
 
 } // namespace
@@ -119,8 +119,7 @@ bool reading_may_block(const BlockNode& node, const BlockGraph& graph, const std
 Signature read_signature(const BlockNode& node, const BlockGraph& graph, const std::string& udev_data,
                          const std::string& dev, const std::string& sysfs) {
     const auto entry = udev_data + "/b" + node.number.text();
-    if (::access(entry.c_str(), F_OK) == 0)
-        if (const auto text = read_file(entry)) return parse_udev_signature(*text);
+    if (const auto text = find_content(AT_FDCWD, entry.c_str())) return parse_udev_signature(*text);
     if (reading_may_block(node, graph, sysfs)) return {};
     auto name = node.name;
     std::replace(name.begin(), name.end(), '!', '/');
