@@ -224,6 +224,9 @@ int serve(const DaemonOptions& options, Log& log, const sigset_t& signals) {
     environment.record_directory = options.run_directory;
     manager_options.verdicts = std::make_shared<PlacementVerdicts>(options.run_directory);
     if (auto known = manager_options.verdicts->load(); !known) spdlog::warn("{}", known.error().message());
+    auto watch = make_change_watch();
+    if (!watch) spdlog::warn("changes of volumes cannot be followed, so they are read at each use: {}", watch.error().message());
+    manager_options.inventory = std::make_shared<InventoryCache>(SystemPaths{}, watch ? std::move(*watch) : nullptr);
     SetManager manager(manager_options, make_providers(options.plugin_directory), announcer);
     log.hold_while([&manager] { return manager.in_window(); });
     const ScopeExit release([&log] { log.hold_while({}); });

@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "freeze/process_identity.h"
+#include "volumes/mount_namespaces.h"
 #include "volumes/mountinfo.h"
 
 namespace quiesced {
@@ -29,6 +30,26 @@ UniqueFd open_if(const std::string& path, DeviceNumber superblock, FreezeKernel&
     return std::move(*fd);
 }
 
+/// At a mount in another namespace: it was frozen through a process that may have ended since, but others can have it mounted.
+UniqueFd find_elsewhere(DeviceNumber superblock, FreezeKernel& kernel) {
+    UniqueFd found;
+    std::vector<std::string> problems;
+    scan_mount_namespaces(
+        "/proc",
+        [&](const MountProcess& process, std::string_view table) {
+            if (found) return;
+            for (const auto& entry : parse_mountinfo(table).entries) {
+                if (entry.device != superblock && entry.file_system != "btrfs") continue;
+                MountPoint place;
+                place.path = entry.mount_point;
+                place.process = process;
+                if (found = open_if(place.open_path(), superblock, kernel); found) return;
+            }
+        },
+        problems);
+    return found;
+}
+
 /// Where it was frozen, else at any other mount of the same superblock. (For btrfs the mount table gives another device
 /// number than statx, so there every mount is asked.)
 UniqueFd find_member(const MemberSlot& slot, const MountTable& mounts, FreezeKernel& kernel) {
@@ -37,7 +58,7 @@ UniqueFd find_member(const MemberSlot& slot, const MountTable& mounts, FreezeKer
     for (const auto& entry : mounts.entries)
         if (entry.device == superblock || entry.file_system == "btrfs")
             if (auto fd = open_if(entry.mount_point, superblock, kernel)) return fd;
-    return {};
+    return std::string_view(slot.mount_path).starts_with("/proc/") ? find_elsewhere(superblock, kernel) : UniqueFd();
 }
 
 /// Its daemon or its freezer will see to it.

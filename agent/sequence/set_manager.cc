@@ -9,6 +9,7 @@ namespace quiesced {
 SetManager::SetManager(SetManagerOptions options, Providers providers, SetEvents& events)
     : options_(std::move(options)), providers_(std::move(providers)), events_(events) {
     options_.environment.keeper = &keeper_;
+    if (!options_.inventory) options_.inventory = std::make_shared<InventoryCache>(options_.paths);
 }
 
 SetManager::~SetManager() {
@@ -67,10 +68,13 @@ void SetManager::abandon(const SetId& id, const Manifest& manifest) {
     events_.set_abandoned(id, problems);
 }
 
-Result<Inventory> SetManager::inventory() const {
-    auto read = Inventory::read(options_.paths);
-    if (read) read->overrule(options_.verdicts->all());
-    return read;
+Result<Inventory> SetManager::inventory() const { return overruled(options_.inventory->get()); }
+
+Result<Inventory> SetManager::overruled(const Result<std::shared_ptr<const Inventory>>& read) const {
+    if (!read) return tl::unexpected<Error>(read.error());
+    auto inventory = **read;
+    inventory.overrule(options_.verdicts->all());
+    return inventory;
 }
 
 Result<MatchReport> SetManager::match(const std::vector<DiskClaim>& claims, const MatchOptions& options) {
@@ -125,7 +129,8 @@ Result<std::shared_ptr<SnapshotSet>> SetManager::create(const std::vector<std::s
         (options.prepare_limit < std::chrono::seconds(1) || options.prepare_limit > std::chrono::hours(24)))
         return fail(ErrorKind::invalid_argument, "a limit of " + std::to_string(options.prepare_limit.count()) + " ms from Prepare to Freeze is not possible",
                     "It must be 1000 to 86400000 ms, or 0 for none.");
-    auto current = inventory();
+    // What is about to be frozen is looked at afresh, whatever the kernel tells of changes.
+    auto current = overruled(options_.inventory->read());
     if (!current) return pass(current);
     auto plan = plan_set(volumes, std::make_shared<const Inventory>(std::move(*current)), providers_());
     if (!plan) return pass(plan);

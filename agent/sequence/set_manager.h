@@ -11,6 +11,7 @@
 #include "freeze/freezer_keeper.h"
 #include "sequence/plan_report.h"
 #include "sequence/snapshot_set.h"
+#include "volumes/inventory_cache.h"
 #include "volumes/match_verdicts.h"
 
 namespace quiesced {
@@ -34,6 +35,7 @@ public:
 struct SetManagerOptions {
     SetEnvironment environment;
     SystemPaths paths;
+    std::shared_ptr<InventoryCache> inventory; ///< null: `paths` are read at each use
     HostPaths host;
     std::size_t most_unfinished = 16;
     std::shared_ptr<PlacementVerdicts> verdicts = std::make_shared<PlacementVerdicts>(); ///< never null
@@ -65,7 +67,7 @@ public:
 
     /// Reads the inventory afresh. May take as long as a plugin's claim.
     Result<std::shared_ptr<SnapshotSet>> create(const std::vector<std::string>& volumes, const SetOptions& options);
-    /// With what the hypervisor said of the disks.
+    /// With what the hypervisor said of the disks. Read again only if something has changed.
     Result<Inventory> inventory() const;
     /// Errors: invalid_argument ("disk 3: ..."), and as PlacementVerdicts::record(); then nothing is remembered.
     Result<MatchReport> match(const std::vector<DiskClaim>& claims, const MatchOptions& options);
@@ -85,6 +87,7 @@ private:
     SnapshotSet::StateObserver observer(const SetId& id);
     Result<void> check_free(const SetPlan& plan) const;
     [[nodiscard]] std::optional<Error> held(const Volume& volume) const;
+    [[nodiscard]] Result<Inventory> overruled(const Result<std::shared_ptr<const Inventory>>& read) const;
     void abandon(const SetId& id, const Manifest& manifest);
 
     FreezerKeeper keeper_; ///< before the sets: outlives them

@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/spawn.h"
 #include "freeze/linux_kernel.h"
+#include "freeze/recovery.h"
 #include "loop_volume.h"
 #include "native_main.h"
 #include "volumes/inventory_cache.h"
@@ -128,6 +129,42 @@ TEST_P(NativeInventoryOf, AVolumeThatIsMountedInAnotherNamespaceOnlyCanBeOpenedA
     EXPECT_EQ(::ioctl(fd.get(), FIFREEZE, 0), -1);
     EXPECT_EQ(errno, EBUSY);
     EXPECT_EQ(::ioctl(fd.get(), FITHAW, 0), 0);
+}
+
+TEST_P(NativeInventoryOf, AVolumeThatWasFrozenThroughAProcessThatIsGoneIsThawedThroughAnother) {
+    auto volume = make(GetParam());
+    ASSERT_NE(volume, nullptr);
+    const auto device = volume->device();
+    Namespace other;
+    ASSERT_TRUE(other.ready());
+    volume.reset();
+    const auto inventory = Inventory::read().value();
+    const auto* found = on_device(inventory, device);
+    ASSERT_NE(found, nullptr);
+    ASSERT_TRUE(is_own(inventory, *found, folder_));
+    auto fd = open_at(AT_FDCWD, found->mounts.front().open_path(), O_RDONLY | O_DIRECTORY).value();
+    MountIdentity identity;
+    ASSERT_EQ(LinuxFreezeKernel().identify(fd.get(), identity), 0);
+    FreezePlan plan;
+    plan.set = "67f0a1b200c0ffee";
+    plan.members.push_back({.name = found->name,
+                            .mount_path = "/proc/2147483647/root/gone",
+                            .superblock = identity.superblock,
+                            .mount_id = identity.mount_id,
+                            .level = 0,
+                            .carried = false,
+                            .fd = {}});
+    ASSERT_EQ(::ioctl(fd.get(), FIFREEZE, 0), 0);
+    {
+        const auto record = Record::create(folder_ + "/67f0a1b200c0ffee.window", plan).value();
+        record.members().front().state = MemberState::frozen;
+        record.header().daemon_pid = 0; // it and its freezer are lost
+    }
+    auto kernel = WindowKernel::linux();
+    const auto recovered = recover(kernel, folder_).value();
+    EXPECT_EQ(::ioctl(fd.get(), FITHAW, 0), -1) << "it was still frozen";
+    ASSERT_EQ(recovered.size(), 1U);
+    EXPECT_THAT(recovered.front().report.thawed, testing::ElementsAre(device));
 }
 
 INSTANTIATE_TEST_SUITE_P(FileSystems, NativeInventoryOf, testing::Values("ext4", "xfs", "btrfs"),
