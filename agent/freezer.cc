@@ -33,9 +33,6 @@ int main(int argc, char** argv) {
         [[maybe_unused]] const auto written = ::write(adjust, never.data(), never.size());
         ::close(adjust);
     }
-    // Before all threads are made, for all of them: on a busy machine every millisecond that a thread waits for a processor
-    // is one in which nobody writes. In the kernel it mostly waits; it takes little from others.
-    ::setpriority(PRIO_PROCESS, 0, -20); // without the right to, as it is
     // One descriptor for each file system: the usual soft limit of 1024 is a matter of select(), which nobody calls here.
     rlimit files{};
     if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {

@@ -40,6 +40,10 @@ Result<void> ChainWorkers::start() {
     return {};
 }
 
+void ChainWorkers::hurry() const noexcept {
+    for (const auto& worker : workers_) worker->thread.hurry();
+}
+
 void* ChainWorkers::run(void* worker) {
     auto& self = *static_cast<Worker*>(worker);
     self.owner->work(self);

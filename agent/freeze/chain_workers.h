@@ -24,6 +24,7 @@ public:
     ChainWorkers& operator=(const ChainWorkers&) = delete;
 
     Result<void> start();
+    void hurry() const noexcept; ///< see LockedThread
 
     void post_prime() noexcept;
     void post_fire() noexcept;

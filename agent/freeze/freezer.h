@@ -26,10 +26,10 @@ namespace quiesced {
 class Freezer {
 public:
     struct Options {
-        bool lock_memory = true; ///< false in tests that run it as a thread of their own process
+        bool lock_memory = true; ///< and hurry; false in tests that run it as a thread of their own process
         std::int64_t short_flush_ns = 20'000'000; ///< a pre-flush pass this short is the last
         int most_flush_passes = 6;
-        std::int64_t flush_step_ns = 50'000'000; ///< in the first pass: when no syncfs returns for so long, twice as many at once
+        std::int64_t flush_step_ns = 200'000'000; ///< when no syncfs returns for so long, twice as many at once
         std::int64_t linger_ns = 500'000'000; ///< how long a thaw waits for a FIFREEZE in flight before it is called stuck,
                                               ///< and for the FITHAWs of one level before the next one is begun
         std::int64_t thaw_patience_ns = 5'000'000'000; ///< how long it waits for the last FITHAW before it answers
@@ -62,6 +62,7 @@ private:
     void touch_stack() noexcept;
     void finish_thaw();
     void finish_unprime();
+    void hurry() noexcept;
     void arm_deadline() noexcept;
     void start_count() noexcept;
     void end_count() noexcept;
@@ -88,6 +89,7 @@ private:
     long minor_before_ = 0, major_before_ = 0; ///< page faults before the window
     int flush_passes_ = 0;
     std::uint32_t flush_width_ = 1; ///< syncfs under way at once
+    std::int64_t longest_flush_ = 0; ///< of the pass before, ns
     std::int64_t flush_until_ = 0;
     bool thaw_asked_ = false;      ///< the daemon waits for an answer to thaw
     bool freeze_asked_ = false;    ///< likewise for freeze

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +23,8 @@ public:
     static constexpr std::size_t kStack = 16U * 1024U;
 #endif
 
+    static constexpr int kHurry = 1; ///< the least priority of real time
+
     LockedThread() = default;
     LockedThread(const LockedThread&) = delete;
     LockedThread& operator=(const LockedThread&) = delete;
@@ -41,6 +44,12 @@ public:
         if (error != 0) return fail_errno("cannot start a thread", error);
         started_ = true;
         return {};
+    }
+
+    /// Before all threads of the usual kind from now on, where that is permitted.
+    void hurry() const noexcept {
+        const sched_param least{.sched_priority = kHurry};
+        if (started_) ::pthread_setschedparam(thread_, SCHED_FIFO, &least);
     }
 
     [[nodiscard]] bool started() const { return started_; }

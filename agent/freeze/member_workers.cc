@@ -32,6 +32,10 @@ Result<void> MemberWorkers::start() {
     return {};
 }
 
+void MemberWorkers::hurry() const noexcept {
+    for (const auto& worker : workers_) worker->thread.hurry();
+}
+
 void* MemberWorkers::run(void* worker) {
     auto& self = *static_cast<Worker*>(worker);
     self.owner->work(self);

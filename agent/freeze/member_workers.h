@@ -29,6 +29,7 @@ public:
     MemberWorkers& operator=(const MemberWorkers&) = delete;
 
     Result<void> start();
+    void hurry() const noexcept; ///< see LockedThread
 
     /// Begins a pass of one syncfs of every member, in which none is started yet. Not while flushing().
     void begin_flush() noexcept;
