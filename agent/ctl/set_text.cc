@@ -28,6 +28,7 @@ std::string render_set(const ManifestView& set, const Screen& screen) {
     if (!set.error.empty()) text += screen.paint(Colour::red, "Failed: " + printable(set.error)) + "\n";
     for (const auto& name : set.stuck)
         text += screen.paint(Colour::red, "STILL FROZEN: " + printable(name)) + " (its freeze has not returned from the kernel)\n";
+    for (const auto& note : set.notes) text += screen.paint(Colour::yellow, "Note: " + printable(note)) + "\n";
 
     std::vector<std::vector<Cell>> rows;
     for (const auto& member : set.members)

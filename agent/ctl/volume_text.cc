@@ -47,19 +47,19 @@ Cell cell_of(const Json& volume, const VolumeColumn& column) {
 
 const std::vector<VolumeColumn>& volume_columns() {
     static const std::vector<VolumeColumn> columns{
-        {"NAME", "name", "How people call it: a mount point, else the device.", false, true},
-        {"PLACEMENT", "placement", "Where its data are: virtual (the hypervisor's disks), lun (an array's), mixed, network, none.", false, true},
-        {"FSTYPE", "file_system", "Type of the file system; none for a raw block device.", false, true},
-        {"SIZE", "size", "Size of its devices together.", true, true},
-        {"DISKS", "disks", "The disks at the bottom of all layers.", false, true},
-        {"MOUNTPOINTS", "mount_points", "Everywhere it is mounted.", false, true},
-        {"DEVICE", "device", "Its first block device; the source of a mount that has none.", false, false},
-        {"UUID", "uuid", "UUID of the file system.", false, false},
-        {"LABEL", "label", "Label of the file system.", false, false},
-        {"PROCESS", "process", "Who has it mounted, if it is mounted in another mount namespace only.", false, false},
-        {"OVERLAYS", "overlays", "Overlay mounts that write to it.", false, false},
-        {"SWAPFILES", "swap_files", "Active swap files on it.", false, false},
-        {"EVIDENCE", "evidence", "The facts that the placement rests on.", false, false},
+        {"NAME", "name", "How people call it: a mount point, else the device.", false, true, true},
+        {"PLACEMENT", "placement", "Where its data are: virtual (the hypervisor's disks), lun (an array's), mixed, network, none.", false, true, false},
+        {"FSTYPE", "file_system", "Type of the file system; none for a raw block device.", false, true, false},
+        {"SIZE", "size", "Size of its devices together.", true, true, false},
+        {"DISKS", "disks", "The disks at the bottom of all layers.", false, true, true},
+        {"MOUNTPOINTS", "mount_points", "Everywhere it is mounted.", false, true, true},
+        {"DEVICE", "device", "Its first block device; the source of a mount that has none.", false, false, true},
+        {"UUID", "uuid", "UUID of the file system.", false, false, false},
+        {"LABEL", "label", "Label of the file system.", false, false, false},
+        {"PROCESS", "process", "Who has it mounted, if it is mounted in another mount namespace only.", false, false, false},
+        {"OVERLAYS", "overlays", "Overlay mounts that write to it.", false, false, true},
+        {"SWAPFILES", "swap_files", "Active swap files on it.", false, false, true},
+        {"EVIDENCE", "evidence", "The facts that the placement rests on.", false, false, true},
     };
     return columns;
 }
@@ -97,7 +97,7 @@ bool is_of_interest(const Json& volume) {
 
 std::string render_volumes(const Json& volumes, const std::vector<VolumeColumn>& columns, const Screen& screen) {
     std::vector<Column> heads;
-    for (const auto& column : columns) heads.push_back({std::string(column.name), column.size, !column.size && column.key != "placement"});
+    for (const auto& column : columns) heads.push_back({std::string(column.name), column.size, column.wraps});
     std::vector<std::vector<Cell>> rows;
     for (const auto& volume : volumes) {
         if (!volume.is_object()) continue;

@@ -20,6 +20,7 @@ struct VolumeColumn {
     std::string_view what; ///< a sentence
     bool size = false;     ///< bytes, shown with a unit
     bool shown = false;    ///< without --output
+    bool wraps = false;    ///< may go on in the next line; the others are short, or to be copied
 };
 
 /// All of them.

@@ -14,6 +14,7 @@ Result<ManifestView> view_manifest(const std::string& json) {
                       .created = text_of(object, "created"),
                       .error = text_of(object, "error"),
                       .stuck = texts_of(object, "stuck"),
+                      .notes = texts_of(object, "notes"),
                       .window_ms = number_of(object, "window_ms"),
                       .members = {},
                       .timeline = {}};

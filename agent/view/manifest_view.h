@@ -28,6 +28,7 @@ struct SpanView {
 struct ManifestView {
     std::string id, state, consistency, created, error;
     std::vector<std::string> stuck; ///< volumes that may still be frozen
+    std::vector<std::string> notes; ///< what an admin should know of it: a sentence each
     std::optional<double> window_ms;
     std::vector<MemberView> members;
     std::vector<SpanView> timeline;

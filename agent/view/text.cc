@@ -149,7 +149,8 @@ std::string duration_text(double ms) {
         double ms;
         const char* name;
     };
-    static constexpr std::array units{Unit{0.001, "us"}, Unit{1, "ms"}, Unit{1000, "s"}, Unit{60000, "min"}};
+    static constexpr std::array units{Unit{0.001, "us"}, Unit{1, "ms"}, Unit{1000, "s"}, Unit{60000, "min"}, Unit{3.6e6, "h"},
+                                     Unit{8.64e7, "d"}};
     if (ms == 0) return "0 ms";
     auto unit = units.front();
     for (const auto& larger : units)

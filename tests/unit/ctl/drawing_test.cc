@@ -62,6 +62,8 @@ TEST_F(Drawing, AProgramThatIsMissingIsNamedWithWhatBringsIt) {
 
 TEST_F(Drawing, WhatTheProgramSaysOfAFailureIsHandedOn) {
     EXPECT_EQ(make_drawing("/bin/cat", "-", "<svg/>").value(), "<svg/>");
+    const std::string much(5U << 20U, 'x');
+    EXPECT_EQ(make_drawing("/bin/cat", "-", much).value(), much) << "more than a pipe holds";
     const auto failed = make_drawing("/bin/ls", "--nonsense", "");
     ASSERT_FALSE(failed);
     EXPECT_NE(failed.error().message().find("nonsense"), std::string::npos) << failed.error().message();

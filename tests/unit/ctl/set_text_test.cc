@@ -48,7 +48,9 @@ TEST(SetText, AFailureAndWhatIsStillFrozenAreSaid) {
     set.error = "no room in vg";
     set.stuck = {"/srv/db"};
     set.members[1].error = "late";
+    set.notes = {"the journal stayed"};
     const auto text = render_set(set);
+    EXPECT_NE(text.find("Note: the journal stayed\n"), std::string::npos);
     EXPECT_NE(text.find("Failed: no room in vg\n"), std::string::npos);
     EXPECT_NE(text.find("STILL FROZEN: /srv/db"), std::string::npos);
     EXPECT_NE(text.find("  /srv/lun: late\n"), std::string::npos);

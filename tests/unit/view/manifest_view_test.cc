@@ -15,6 +15,7 @@ TEST(ManifestView, ShowsWhatTheDaemonWrites) {
     manifest.consistency = "filesystem";
     manifest.created = "2026-01-02T03:04:05Z";
     manifest.stuck = {"/mnt/stuck"};
+    manifest.notes = {"a note"};
     manifest.window_ms = 5.25;
     ManifestMember member;
     member.volume = "/mnt/a";
@@ -38,6 +39,7 @@ TEST(ManifestView, ShowsWhatTheDaemonWrites) {
     EXPECT_EQ(view->consistency, "filesystem");
     EXPECT_EQ(view->created, "2026-01-02T03:04:05Z");
     EXPECT_EQ(view->stuck, std::vector<std::string>{"/mnt/stuck"});
+    EXPECT_EQ(view->notes, std::vector<std::string>{"a note"});
     EXPECT_EQ(view->window_ms, 5.25);
     ASSERT_EQ(view->members.size(), 1U);
     const auto& shown = view->members.front();

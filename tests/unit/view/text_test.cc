@@ -74,6 +74,8 @@ TEST_F(Text, TimesHaveThreeDigitsAndAUnit) {
     EXPECT_EQ(duration_text(1250), "1.25 s");
     EXPECT_EQ(duration_text(-456), "-456 ms");
     EXPECT_EQ(duration_text(90000), "1.50 min");
+    EXPECT_EQ(duration_text(34920000), "9.70 h");
+    EXPECT_EQ(duration_text(1.7e8), "1.97 d");
 }
 
 } // namespace

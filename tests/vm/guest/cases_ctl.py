@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""quiescectl as an admin uses it: its table, plan, timeline, thaw and abort, on real volumes and the system bus."""
+import fcntl
+import json
+import os
+import pty
+import signal
+import struct
+import subprocess
+import termios
+import time
+
+from harness import case, create, delete_all_sets, expect, main_pid, step, wait_for_state, writable, writable_all
+from storage import run
+
+NAMES = ["/srv/ext4", "/srv/xfs", "/srv/btrfs", "/srv/lun"]
+
+
+def ctl(*words, status=0):
+    done = run("quiescectl", *words, check=False)
+    expect(done.returncode == status, f"quiescectl {' '.join(words)}: exit status {done.returncode}: {done.stdout}{done.stderr}")
+    return done.stdout if status == 0 else done.stdout + done.stderr
+
+
+def on_terminal(columns, *words):
+    """What quiescectl writes to a terminal so wide."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {**os.environ, "TERM": "xterm"}
+    environment.pop("NO_COLOR", None)
+    with subprocess.Popen(["quiescectl", *words], stdout=theirs, stdin=subprocess.DEVNULL, env=environment) as process:
+        os.close(theirs)
+        text = b""
+        try:
+            while piece := os.read(ours, 65536):
+                text += piece
+        except OSError:  # the other end is closed
+            pass
+        expect(process.wait(30) == 0, f"exit status {process.returncode}")
+    os.close(ours)
+    return text.decode()
+
+
+def frozen_set():
+    path = create(*NAMES[:2], deadline_ms=60000)
+    step(path, "Prepare")
+    step(path, "Freeze")
+    expect(not writable("/srv/ext4"), "nothing is frozen: the case proves nothing")
+    return path
+
+
+@case("quiescectl volumes: 80 columns, colours on a terminal only, the same facts as its JSON")
+def ctl_volumes():
+    table = ctl("volumes")
+    expect(all(len(line) <= 80 for line in table.splitlines()), f"a line is too long:\n{table}")
+    expect("\x1b" not in table, "colours in a pipe")
+    volumes = {volume["name"]: volume for volume in json.loads(ctl("volumes", "--json"))}
+    for name in NAMES:
+        line = next((line for line in table.splitlines() if line.split()[0] == name), "")
+        expect(volumes[name]["placement"] in line and volumes[name]["file_system"] in line, f"{name} is not in the table:\n{table}")
+    print("  " + "\n  ".join(table.splitlines()))
+    colourful = on_terminal(132, "volumes", "-o", "+EVIDENCE,UUID")
+    expect("\x1b[" in colourful, "no colours on a terminal")
+    expect(any(len(line) > 80 for line in colourful.splitlines()), "the terminal's width is not used")
+    expect(volumes["/srv/xfs"]["uuid"] in colourful, "no UUID")
+
+
+@case("quiescectl plan: levels, providers and room, then the set does the same")
+def ctl_plan():
+    text = ctl("plan", "--sample", "200", *NAMES)
+    expect("can be taken" in text and "FREEZE" in text and "SPACE" in text, text)
+    expect(all(len(line) <= 80 for line in text.splitlines()), f"a line is too long:\n{text}")
+    print("  " + "\n  ".join(text.splitlines()))
+    plan = json.loads(ctl("plan", "--sample", "0", "--json", *NAMES))
+    manifest = json.loads(ctl("snapshot", "--json", *NAMES))
+    expect({member["name"]: member["provider"] for member in plan["members"]} ==
+           {member["volume"]: member["provider"] for member in manifest["members"]}, "the set has other providers than the plan")
+    ctl("delete", manifest["id"])
+    refused = ctl("plan", "--sample", "0", "/srv/ext4", "/nowhere", status=1)
+    expect("REFUSED" in refused and "/nowhere" in refused, refused)
+
+
+@case("quiescectl timeline: flush, freeze, hold and thaw of each file system")
+def ctl_timeline():
+    manifest = json.loads(ctl("snapshot", "--json", *NAMES))
+    text = ctl("timeline", manifest["id"])
+    print("  " + "\n  ".join(text.splitlines()))
+    for words in ("SEQUENCE", "WINDOW", "VOLUME", "FLUSH", "THAW"):
+        expect(words in text, f"no {words}:\n{text}")
+    rows = [line.split() for line in text[text.index("VOLUME"):].splitlines()[1:]]
+    expect(sorted(row[0] for row in rows) == sorted(NAMES), f"rows: {rows}")
+    expect(all("-" not in row for row in rows), f"a time is missing: {rows}")
+    drawn = run("quiescectl", "timeline", manifest["id"], "--svg", "/run/timeline.svg", check=False)
+    expect(drawn.returncode == 0 or "libgvc6" in drawn.stderr, f"it does not say what is missing: {drawn.stderr}")
+    expect(drawn.returncode != 0 or os.path.getsize("/run/timeline.svg") > 0, "an empty drawing")
+    expect(drawn.returncode == 0 or not os.path.exists("/run/timeline.svg"), "half a drawing")
+    ctl("delete", manifest["id"])
+
+
+@case("quiescectl thaw and abort end a set that was frozen step by step")
+def ctl_thaw_abort():
+    path = frozen_set()
+    ctl("abort", os.path.basename(path))
+    expect(writable_all(NAMES[:2], 5), "still frozen after abort")
+    wait_for_state(path, "failed")
+    path = frozen_set()
+    step(path, "Snapshot")
+    ctl("thaw", os.path.basename(path))
+    expect(writable_all(NAMES[:2], 5), "still frozen after thaw")
+    wait_for_state(path, "complete", 60)
+    delete_all_sets()
+
+
+@case("quiescectl thaw --emergency thaws without the bus, and while the daemon hangs")
+def ctl_emergency():
+    path = frozen_set()
+    daemon = main_pid()
+    os.kill(daemon, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        done = run("quiescectl", "--bus", "unix:path=/nowhere", "thaw", "--emergency", check=False)
+        expect(writable_all(NAMES[:2], 5), f"still frozen: {done.stdout}{done.stderr}")
+        print(f"  {time.monotonic() - begun:.1f} s: {done.stderr.strip()}")
+        expect(done.returncode == 0 and "thawed /srv/ext4" in done.stderr, f"exit status {done.returncode}: {done.stderr}")
+    finally:
+        os.kill(daemon, signal.SIGCONT)
+    # Its snapshots were never cut, so that the set comes to nothing.
+    run("quiescectl", "abort", os.path.basename(path), check=False)
+    wait_for_state(path, "failed", 60)
+    delete_all_sets()
