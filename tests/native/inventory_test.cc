@@ -4,10 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -198,6 +200,31 @@ TEST_F(NativeInventory, AnOverlayIsAMountPointOfItsUpperVolume) {
     ASSERT_NE(found, nullptr);
     ASSERT_EQ(found->overlays.size(), 1U);
     EXPECT_EQ(found->overlays.front().path, merged);
+}
+
+TEST_F(NativeInventory, AFileSystemWhoseServerIsDeadIsListedAndNeverTouched) {
+    auto connection = open_at(AT_FDCWD, "/dev/fuse", O_RDWR);
+    if (!connection) GTEST_SKIP() << "no FUSE here";
+    // Nobody ever reads from the connection: whoever looks at a path there waits until it is closed.
+    const auto options = "fd=" + std::to_string(connection->get()) + ",rootmode=40000,user_id=0,group_id=0";
+    if (::mount("server:/export", folder_.c_str(), "fuse", 0, options.c_str()) != 0) GTEST_SKIP() << "FUSE cannot be mounted here";
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const auto inventory = Inventory::read();
+        bool good = inventory.has_value();
+        // The ways by which it could be named, or lie on the way to something.
+        for (const auto& name : {folder_, folder_ + "/below", folder_ + "/../" + std::filesystem::path(folder_).filename().string() + "/x"})
+            good = good && inventory->resolve(name).error().kind == ErrorKind::unsupported;
+        ::_exit(good ? 0 : 1);
+    }
+    const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
+    pollfd ended{.fd = process.get(), .events = POLLIN, .revents = 0};
+    EXPECT_EQ(::poll(&ended, 1, 60000), 1) << "it waits for the server";
+    connection->reset(); // lets it go on
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(::umount2(folder_.c_str(), MNT_DETACH), 0);
 }
 
 /// Asks until nothing is new: other programs' devices and mounts come and go, too.
