@@ -147,7 +147,7 @@ Result<void> SnapshotSet::prepare() {
 
 /// LVM does not tell why a snapshot failed; a freeze of somebody else does that before Linux 6.8.
 Error SnapshotSet::explain_arm(Error error) {
-    if (error.kind != ErrorKind::lvm_failed && error.kind != ErrorKind::kernel) return error;
+    if (error.kind != ErrorKind::lvm_failed && error.kind != ErrorKind::busy && error.kind != ErrorKind::kernel) return error;
     auto options = environment_.freezer;
     options.record_directory = environment_.record_directory;
     auto foreign = find_foreign_freeze(id_, plan_, environment_.open_mount, environment_.make_launcher(), environment_.make_kernel(), options);
@@ -477,6 +477,13 @@ void SnapshotSet::on_loss(const WindowLoss& loss) {
         if (loss.kind == ErrorKind::deadline) {
             cause.context = "the deadline of " + std::to_string(options_.deadline.count()) + " ms passed and everything was thawed";
             cause.advice = "Ask for a longer deadline, or call KeepAlive in time.";
+            const auto client = freezer();
+            std::string stuck;
+            for (const auto& name : client ? client->stuck() : std::vector<std::string>{}) stuck += (stuck.empty() ? "" : ", ") + name;
+            if (!stuck.empty()) {
+                cause.context += " but " + stuck + ", of which the kernel has not finished the freeze or the thaw";
+                cause.advice = "A disk below it does not answer: see dmesg and dmsetup info. When it does, it is thawed by itself.";
+            }
         } else if (loss.killed) {
             cause.context = "the freezer did not answer in time and was killed; what it held was thawed and resumed";
             cause.advice = "Something stops or starves it: SIGSTOP, a frozen control group, a machine without a processor to spare.";
