@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What every guest test uses: cases named by sentences, the bus, the shared leak check."""
 import json
-import os
+import re
 import subprocess
 import sys
+import threading
 import time
 
 from storage import HERE, DemoError, run
 
 CASES = []
+SNAPSHOT_DEVICE = re.compile("--q[0-9a-f]{16}(-cow)?$")
+REPORTED = set()
 MANAGER = ("org.quiesced1", "/org/quiesced1", "org.quiesced1.Manager")
 SET_INTERFACE = "org.quiesced1.SnapshotSet"
 
@@ -32,12 +35,20 @@ def call(path, interface, method, *arguments):
     return json.loads(answer)["data"] if answer.strip() else []
 
 
-def create(*volumes, deadline_ms=30000):
-    return call(*MANAGER[1:], "CreateSet", "asa{sv}", str(len(volumes)), *volumes, "1", "deadline_ms", "u", str(deadline_ms))[0]
+def create(*volumes, deadline_ms=30000, **options):
+    """CreateSet; an option of the bus whose value is a string goes into `options`."""
+    words = ["deadline_ms", "u", str(deadline_ms)]
+    for name, value in options.items():
+        words += [name, "s", value]
+    return call(*MANAGER[1:], "CreateSet", "asa{sv}", str(len(volumes)), *volumes, str(len(words) // 3), *words)[0]
 
 
 def step(path, method):
     return call(path, SET_INTERFACE, method, "a{sv}", "0")
+
+
+def describe(path):
+    return json.loads(step(path, "Describe")[0])
 
 
 def state(path):
@@ -49,6 +60,41 @@ def wait_for_state(path, wanted, seconds=30):
     while state(path) != wanted:
         expect(time.monotonic() < deadline, f"the set is {state(path)} and not {wanted} after {seconds} s")
         time.sleep(0.1)
+
+
+def final_state(path, seconds=60):
+    """Waits for the end of a set, good or bad."""
+    deadline = time.monotonic() + seconds
+    while (now := state(path)) not in ("complete", "failed"):
+        expect(time.monotonic() < deadline, f"the set is still {now} after {seconds} s")
+        time.sleep(0.1)
+    return now
+
+
+class Background:
+    """A function in a thread of its own."""
+    def __init__(self, function, *arguments):
+        self.error, self._value = None, None
+
+        def body():
+            try:
+                self._value = function(*arguments)
+            except (DemoError, OSError, ValueError, subprocess.SubprocessError) as error:
+                self.error = error
+        self._thread = threading.Thread(target=body, daemon=True)
+        self._thread.start()
+
+    def end(self, seconds):
+        """Waits for its end, whatever that is."""
+        self._thread.join(seconds)
+        expect(not self._thread.is_alive(), f"it goes on after {seconds} s")
+
+    def result(self, seconds):
+        """What it returned; what it raised, raises."""
+        self.end(seconds)
+        if self.error is not None:
+            raise self.error
+        return self._value
 
 
 def refuse(error, *volumes, says=()):
@@ -70,6 +116,32 @@ def writable(folder, seconds=0.3):
         return False
 
 
+def writable_all(folders, seconds):
+    """Whether files can be made in all folders within the time; all are tried at once."""
+    probes = [subprocess.Popen(["touch", f"{folder}/write-probe"], stdin=subprocess.DEVNULL) for folder in folders]
+    deadline = time.monotonic() + seconds
+    good = True
+    for probe in probes:
+        try:
+            good = probe.wait(max(0.0, deadline - time.monotonic())) == 0 and good
+        except subprocess.TimeoutExpired:
+            good = False
+    return good
+
+
+def main_pid():
+    """Of the daemon that systemd runs; 0 when there is none."""
+    return int(run("systemctl", "show", "--value", "-p", "MainPID", "quiesced"))
+
+
+def wait_for_new_daemon(old, seconds=30):
+    """Waits until another process than `old` serves the bus."""
+    deadline = time.monotonic() + seconds
+    while main_pid() in (0, old) or run("systemctl", "is-active", "quiesced", check=False).stdout.strip() != "active":
+        expect(time.monotonic() < deadline, f"no new daemon after {seconds} s")
+        time.sleep(0.1)
+
+
 def pid_of(name):
     return [int(pid) for pid in run("pgrep", "-x", name, check=False).stdout.split()]
 
@@ -81,9 +153,15 @@ def delete_all_sets():
 
 
 def leaks():
-    """What the shared leak check finds: frozen, suspended, armed, stray, left switched."""
+    """What the shared leak check finds: frozen, suspended, armed, stray, left switched; and devices of snapshots without their LV."""
     done = run(f"{HERE}/quiesced-leak-check", check=False)
-    return done.stderr.strip().splitlines() if done.returncode else []
+    found = done.stderr.strip().splitlines() if done.returncode else []
+    if found:
+        return found  # of a snapshot that is left, its devices are, too
+    names = run("dmsetup", "info", "-c", "--noheadings", "-o", "name").split()
+    orphans = [name for name in names if SNAPSHOT_DEVICE.search(name) and name not in REPORTED]
+    REPORTED.update(orphans)  # not the next case's fault
+    return [f"device-mapper device {name} is left" for name in orphans]
 
 
 def run_cases(only):
