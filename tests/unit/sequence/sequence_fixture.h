@@ -106,14 +106,16 @@ public:
     FakeProvider(std::string name, Placement takes) : name_(std::move(name)), takes_(takes) {}
 
     bool claims = true;
+    bool arms_need_thawed = false;
     std::optional<Error> claim_error, arm_error, commit_error, finish_error, disarm_error, remove_error;
     std::vector<DmChain> chains;
     std::optional<Error> estimate_error;
     Estimate estimate;
     std::shared_ptr<FakeCalls> calls = std::make_shared<FakeCalls>();
-    std::function<void()> during_arm, during_commit;
+    std::function<void()> during_arm, during_commit, during_estimate;
 
     [[nodiscard]] std::string name() const override { return name_; }
+    [[nodiscard]] bool arm_needs_thawed() const override { return arms_need_thawed; }
     std::vector<Claim> claim(const std::vector<const Volume*>& volumes, const Inventory& /*inventory*/) override {
         std::vector<Claim> answers(volumes.size());
         for (std::size_t i = 0; i < volumes.size(); ++i) {
@@ -147,6 +149,7 @@ private:
     public:
         Session(FakeProvider& provider, std::vector<std::string> volumes) : provider_(provider), volumes_(std::move(volumes)) {}
         Result<Estimate> estimate() override {
+            if (provider_.during_estimate) provider_.during_estimate();
             if (provider_.estimate_error) return tl::unexpected<Error>(*provider_.estimate_error);
             return provider_.estimate;
         }
