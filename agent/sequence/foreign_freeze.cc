@@ -7,23 +7,24 @@ namespace quiesced {
 namespace {
 
 constexpr std::chrono::seconds kLimit{2};       ///< for the window: it is thawed as soon as all have answered
-constexpr std::chrono::seconds kFlushLimit{10}; ///< what is dirty must not be written inside of it
+constexpr std::chrono::seconds kFlushBound{10}; ///< what is dirty must not be written inside of it
 
 } // namespace
 
-std::optional<Error> find_foreign_freeze(const SetId& set, const SetPlan& plan, const MountOpener& opener,
-                                         std::unique_ptr<FreezerLauncher> launcher, WindowKernel kernel,
-                                         const FreezerClient::Options& options) {
+Result<void> refuse_foreign_freeze(const SetId& set, const SetPlan& plan, const MountOpener& opener,
+                                   std::unique_ptr<FreezerLauncher> launcher, WindowKernel kernel, const FreezerClient::Options& options,
+                                   const std::function<void(std::shared_ptr<FreezerClient>)>& leave) {
     auto freeze = make_freeze_plan(set, plan, {}, opener);
-    if (!freeze) return std::nullopt; // the error that is there already says more
+    if (!freeze) return pass(freeze);
     auto client = FreezerClient::start(std::move(*freeze), std::move(launcher), std::move(kernel), options, {});
-    if (!client) return std::nullopt;
-    // A frozen file system is clean: its syncfs does not wait.
-    if (auto flushed = (*client)->flush(kFlushLimit); !flushed) return std::nullopt;
-    auto frozen = (*client)->freeze(kLimit);
-    static_cast<void>((*client)->thaw());
-    if (frozen || frozen.error().kind != ErrorKind::foreign_freeze) return std::nullopt;
-    return std::move(frozen.error());
+    if (!client) return pass(client);
+    // A file system that is frozen is clean: its syncfs does not wait.
+    auto tried = (*client)->flush(kFlushBound);
+    if (tried) tried = (*client)->freeze(kLimit);
+    auto thawed = (*client)->thaw();
+    if (tried && thawed) return {};
+    leave(std::move(*client));
+    return tried ? thawed : tried;
 }
 
 } // namespace quiesced

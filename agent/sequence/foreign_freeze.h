@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <functional>
 #include <memory>
-#include <optional>
 
 #include "base/ids.h"
 #include "freeze/freezer_client.h"
@@ -10,11 +10,13 @@
 
 namespace quiesced {
 
-/// Whether somebody else holds a member frozen, which the kernel does not tell: a short window over all of them, with all that
-/// protects one, is tried. For after an arm that failed: lvcreate fails on a frozen origin (Linux 6.1) and does not
-/// say why. Writers stall for as long as they do for the snapshot itself. Returns the error that names the member, or nothing.
-std::optional<Error> find_foreign_freeze(const SetId& set, const SetPlan& plan, const MountOpener& opener,
-                                         std::unique_ptr<FreezerLauncher> launcher, WindowKernel kernel,
-                                         const FreezerClient::Options& options);
+/// Refuses when somebody else holds a member frozen, which the kernel does not tell: a short window over all of them, with all that
+/// protects one, is tried. For before an arm that would do damage then (Provider::arm_needs_thawed()); writers stall for as
+/// long as they do for the set's own window, which is less than that arm makes them. `leave` gets the freezer when the
+/// window failed: something of it may be stuck. Errors: foreign_freeze and what FreezerClient::freeze() brings.
+Result<void> refuse_foreign_freeze(const SetId& set, const SetPlan& plan, const MountOpener& opener,
+                                   std::unique_ptr<FreezerLauncher> launcher, WindowKernel kernel,
+                                   const FreezerClient::Options& options,
+                                   const std::function<void(std::shared_ptr<FreezerClient>)>& leave);
 
 } // namespace quiesced

@@ -114,8 +114,8 @@ Result<void> SnapshotSet::prepare() {
     set_state(State::preparing);
     // Before the first snapshot is made: if this process is lost, its next start knows what to remove.
     if (auto noted = environment_.store->save(describe()); !noted) return noted;
-    if (auto armed = timeline_.measure("arm", [this] { return arm_all(); }); !armed)
-        return tl::unexpected<Error>(explain_arm(std::move(armed.error())));
+    if (auto thawed = check_thawed(); !thawed) return thawed;
+    if (auto armed = timeline_.measure("arm", [this] { return arm_all(); }); !armed) return armed;
 
     std::vector<DmChain> chains;
     for (const auto& part : parts_)
@@ -145,15 +145,23 @@ Result<void> SnapshotSet::prepare() {
     return {};
 }
 
-/// LVM does not tell why a snapshot failed; a freeze of somebody else does that before Linux 6.8.
-Error SnapshotSet::explain_arm(Error error) {
-    if (error.kind != ErrorKind::lvm_failed && error.kind != ErrorKind::busy && error.kind != ErrorKind::kernel) return error;
+/// Also where a foreign freeze would be accepted: no snapshot can be armed under it then.
+Result<void> SnapshotSet::check_thawed() {
+    if (std::none_of(parts_.begin(), parts_.end(), [](const Part& part) { return part.provider->arm_needs_thawed(); })) return {};
     auto options = environment_.freezer;
     options.record_directory = environment_.record_directory;
-    auto foreign = find_foreign_freeze(id_, plan_, environment_.open_mount, environment_.make_launcher(), environment_.make_kernel(), options);
-    if (!foreign) return error;
-    foreign->context += ", and no snapshot of it can be made: " + error.context;
-    return std::move(*foreign);
+    auto checked = timeline_.measure("look for foreign freezes", [&] {
+        return refuse_foreign_freeze(id_, plan_, environment_.open_mount, environment_.make_launcher(), environment_.make_kernel(), options,
+                                     [this](std::shared_ptr<FreezerClient> client) {
+                                         {
+                                             const std::lock_guard lock(mutex_);
+                                             manifest_.stuck = client->stuck();
+                                         }
+                                         let_go(std::move(client));
+                                     });
+    });
+    if (!checked && checked.error().kind == ErrorKind::foreign_freeze) checked.error().context += ", and no snapshot of it can be made meanwhile";
+    return checked;
 }
 
 Result<void> SnapshotSet::arm_all() {

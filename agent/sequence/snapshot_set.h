@@ -95,7 +95,7 @@ private:
     Result<void> run(Step step);
     Result<void> prepare();
     Result<void> arm_all();
-    Error explain_arm(Error error);
+    Result<void> check_thawed();
     void relinquish_journal();
     void flush_journal();
     void note(std::string sentence);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "snapshot/lvm_provider.h"
 
+#include <sys/utsname.h>
+
 #include <algorithm>
+#include <cstdio>
 #include <map>
 #include <set>
 
@@ -38,6 +41,17 @@ Claim claim_of(const LogicalVolume& volume) {
 }
 
 } // namespace
+
+// lvcreate suspends the origin with lockfs. Before freezes could be nested (Linux 6.8) that is refused on a frozen file system, and
+// lvcreate leaves "-real" and half a snapshot behind, which cannot be mended while it is mounted. There is no way to find
+// out by trying that does not do the damage.
+bool LvmProvider::arm_needs_thawed() const {
+    utsname system{};
+    unsigned major = 0;
+    unsigned minor = 0;
+    if (::uname(&system) != 0 || std::sscanf(system.release, "%u.%u", &major, &minor) != 2) return true;
+    return major < 6 || (major == 6 && minor < 8);
+}
 
 std::string LvmProvider::name() const { return kLvmProviderName; }
 

@@ -20,6 +20,7 @@ public:
         : store_size_(store_size), runner_(std::move(runner)), tables_(std::move(tables)) {}
 
     [[nodiscard]] std::string name() const override;
+    [[nodiscard]] bool arm_needs_thawed() const override;
     /// Runs one `lvs` when any of the volumes lies on a logical volume, no command otherwise.
     std::vector<Claim> claim(const std::vector<const Volume*>& volumes, const Inventory& inventory) override;
     Result<std::unique_ptr<ProviderSession>> begin(const SetId& set, const std::vector<const Volume*>& volumes,

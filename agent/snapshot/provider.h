@@ -95,6 +95,10 @@ public:
     /// "lvm", "exec", ...
     [[nodiscard]] virtual std::string name() const = 0;
 
+    /// arm() freezes the origins by itself, and leaves something half made where somebody else holds one frozen: it must not be
+    /// tried then. See find_foreign_freeze().
+    [[nodiscard]] virtual bool arm_needs_thawed() const { return false; }
+
     /// Which of these volumes it can take: an answer for each, in their order. Changes nothing. May ask a plugin (up to
     /// its claim budget).
     virtual std::vector<Claim> claim(const std::vector<const Volume*>& volumes, const Inventory& inventory) = 0;

@@ -77,27 +77,40 @@ TEST_F(SetWindow, OneThatEndsTooEarlyCostsItsMemberTheConsistencyAndIsNoted) {
     expect_nothing_left();
 }
 
-TEST_F(SetWindow, AnArmThatFailsBecauseOfAForeignFreezeSaysSo) {
-    lvm_->arm_error = error(ErrorKind::lvm_failed, "suspend ioctl failed: Device or resource busy");
-    world_->freeze_by_somebody_else("/srv/data");
-    make();
-    const auto prepared = run(Step::prepare);
-    ASSERT_FALSE(prepared);
-    EXPECT_EQ(prepared.error().kind, ErrorKind::foreign_freeze);
-    EXPECT_THAT(prepared.error().message(), HasSubstr("/srv/data was already frozen by somebody else, and no snapshot of it can be made: suspend ioctl"));
-    EXPECT_THAT(world_->held(), ElementsAre("/srv/data"));
-    EXPECT_EQ(thaws("/srv/data"), 0U);
-    EXPECT_TRUE(std::filesystem::is_empty(directory_ / "sets"));
+TEST_F(SetWindow, NothingIsArmedUnderAForeignFreezeThatItWouldFailBy) {
+    lvm_->arms_need_thawed = true;
+    for (const bool accepted : {false, true}) {
+        options_.accept_foreign_freeze = accepted;
+        world_->freeze_by_somebody_else("/srv/data");
+        make();
+        const auto prepared = run(Step::prepare);
+        ASSERT_FALSE(prepared);
+        EXPECT_EQ(prepared.error().kind, ErrorKind::foreign_freeze);
+        EXPECT_THAT(prepared.error().message(), HasSubstr("/srv/data was already frozen by somebody else, and no snapshot of it can be made"));
+        EXPECT_THAT(lvm_->calls->all(), IsEmpty()) << "LVM was called on a frozen origin";
+        EXPECT_THAT(world_->held(), ElementsAre("/srv/data"));
+        EXPECT_EQ(thaws("/srv/data"), 0U);
+        set_.reset();
+        world_->thaw_by_somebody_else("/srv/data");
+    }
 }
 
-TEST_F(SetWindow, AnArmThatFailsOtherwiseKeepsItsError) {
-    lvm_->arm_error = error(ErrorKind::lvm_failed, "vg is locked");
+TEST_F(SetWindow, ALookForForeignFreezesLeavesAllThawedBeforeTheArm) {
+    lvm_->arms_need_thawed = true;
+    std::vector<std::string> held{"not called"};
+    lvm_->during_arm = [&] { held = world_->held(); };
     make();
-    const auto prepared = run(Step::prepare);
-    ASSERT_FALSE(prepared);
-    EXPECT_EQ(prepared.error().kind, ErrorKind::lvm_failed);
-    EXPECT_EQ(thaws("/srv/data"), 1U) << "it was tried whether somebody else holds it";
+    const auto taken = run(Step::take);
+    ASSERT_TRUE(taken) << taken.error().message();
+    EXPECT_THAT(held, IsEmpty());
+    EXPECT_EQ(thaws("/srv/data"), 2U) << "once by the look, once by the window";
     expect_nothing_left();
+}
+
+TEST_F(SetWindow, WhereTheArmDoesNotCareNobodyLooks) {
+    make();
+    ASSERT_TRUE(run(Step::take));
+    EXPECT_EQ(thaws("/srv/data"), 1U);
 }
 
 TEST_F(SetWindow, AMemberThatHangsFailsTheSetAndIsShownAsStuckUntilItIsBack) {
