@@ -340,6 +340,9 @@ void Freezer::finish_unprime() {
         if (chains_->post_unprime() != 0) return;
     }
     phase_ = Phase::done;
+    // It may live on for a FIFREEZE that is stuck: what is not concerned by that is free.
+    members_->release();
+    if (!chains_->busy() && !chains_->needs_unprime() && !chains_->left_suspended()) dm_.release();
     const bool passed = record_->header().deadline_passed.load() != 0;
     const std::int32_t result = passed ? ETIMEDOUT : EIO;
     // Before the answers: whoever is told that all is thawed has heard why.

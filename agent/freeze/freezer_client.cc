@@ -133,12 +133,26 @@ void FreezerClient::let_go(std::function<void()> on_end) {
         ending_ = true;
         over = ended_;
         if (!over) on_end_ = std::move(on_end);
+        if (!over && !lost_) keep_only_stuck();
     }
     if (over) {
         on_end();
         return;
     }
     static_cast<void>(send_message(socket_.get(), {.kind = Kind::quit, .result = 0, .value = 0}));
+}
+
+/// The others can be unmounted, and their snapshots removed. mutex_ is held.
+void FreezerClient::keep_only_stuck() {
+    auto kept = std::make_shared<std::vector<UniqueFd>>(fds_->size());
+    const auto slots = record_->members();
+    for (std::size_t i = 0; i < kept->size(); ++i) {
+        const auto state = slots[i].state.load();
+        const bool held = state == MemberState::freezing || state == MemberState::frozen || state == MemberState::thawing;
+        if (held) (*kept)[i] = UniqueFd(::fcntl((*fds_)[i].get(), F_DUPFD_CLOEXEC, 0));
+    }
+    fds_ = std::move(kept);
+    if (nothing_to_do(*record_)) kernel_.dm->release();
 }
 
 void FreezerClient::finish_end() {
@@ -226,13 +240,15 @@ void FreezerClient::tell(const WindowLoss& loss) {
 }
 
 void FreezerClient::lose_freezer() {
+    std::shared_ptr<const std::vector<UniqueFd>> fds;
     {
         const std::lock_guard lock(mutex_);
         lost_ = true;
+        fds = fds_;
         if (abandoned_ && !launcher_->reap(std::chrono::milliseconds(0))) return;
     }
     // Also after an orderly end: then the record shows that there is nothing to do.
-    auto report = rescue(record_, fds_, kernel_, options_.rescue_patience);
+    auto report = rescue(record_, fds, kernel_, options_.rescue_patience);
     bool unexpected = false;
     {
         const std::lock_guard lock(mutex_);
@@ -242,10 +258,10 @@ void FreezerClient::lose_freezer() {
         answered_.notify_all();
     }
     if (unexpected) tell({.kind = ErrorKind::lost, .killed = killed_, .report = report});
-    await_stuck(report);
+    await_stuck(report, fds);
 }
 
-void FreezerClient::await_stuck(const RescueReport& report) {
+void FreezerClient::await_stuck(const RescueReport& report, const std::shared_ptr<const std::vector<UniqueFd>>& fds) {
     if (report.stuck.empty()) return;
     const auto abandoned = [this] {
         const std::lock_guard lock(mutex_);
@@ -254,7 +270,7 @@ void FreezerClient::await_stuck(const RescueReport& report) {
     while (!report.pending->wait(kLook))
         if (abandoned()) return;
     // All have come back; what else failed is seen by asking once more.
-    const auto rest = rescue(record_, fds_, kernel_, options_.rescue_patience);
+    const auto rest = rescue(record_, fds, kernel_, options_.rescue_patience);
     const std::lock_guard lock(mutex_);
     clean_ = rest.failed.empty();
 }

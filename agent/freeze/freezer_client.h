@@ -108,7 +108,8 @@ private:
     Result<void> call(FreezerMessage::Kind kind, std::int64_t value, Monotonic::time_point until);
     void read_answers();
     void lose_freezer();
-    void await_stuck(const RescueReport& report);
+    void await_stuck(const RescueReport& report, const std::shared_ptr<const std::vector<UniqueFd>>& fds);
+    void keep_only_stuck();
     void finish_end();
     [[nodiscard]] Monotonic::time_point answer_due() const;
     void tell(const WindowLoss& loss); ///< reader's thread only

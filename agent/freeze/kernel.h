@@ -35,6 +35,8 @@ public:
     virtual Result<void> prepare(const Record& record) = 0;
     /// Carries out step `index` of the record; thread-safe for different steps; 0 or an errno; does not allocate.
     virtual int run(std::size_t index) noexcept = 0;
+    /// Closes what it holds open: a device that is open cannot be removed. For when no step is to be run any more.
+    virtual void release() noexcept {}
 };
 
 /// The machine-wide switch that makes RCU grace periods short (facts: nearly all of freeze_super's time is three

@@ -111,6 +111,10 @@ Result<void> LinuxDmKernel::prepare(const Record& record) {
     return prepared;
 }
 
+void LinuxDmKernel::release() noexcept {
+    for (auto& entry : requests_) entry.device.reset();
+}
+
 int LinuxDmKernel::run(std::size_t index) noexcept {
     if (index >= requests_.size()) return ENODEV;
     auto& entry = requests_[index];

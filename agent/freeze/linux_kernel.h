@@ -27,6 +27,7 @@ public:
     explicit LinuxDmKernel(std::string control = "/dev/mapper/control") : control_path_(std::move(control)) {}
     Result<void> prepare(const Record& record) override;
     int run(std::size_t index) noexcept override;
+    void release() noexcept override;
 
 private:
     struct Request {

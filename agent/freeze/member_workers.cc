@@ -198,6 +198,17 @@ std::uint32_t MemberWorkers::post_thaw(std::int32_t level) noexcept {
     return count;
 }
 
+void MemberWorkers::release() noexcept {
+    // Not while a syncfs may still be about to use one.
+    if (flushing()) return;
+    for (auto& worker : workers_) {
+        const auto state = worker->slot->state.load();
+        if (state == MemberState::thawed || state == MemberState::idle || state == MemberState::refused || state == MemberState::failed ||
+            state == MemberState::foreign)
+            worker->fd.reset();
+    }
+}
+
 std::uint32_t MemberWorkers::in_flight() const noexcept {
     return static_cast<std::uint32_t>(std::count_if(workers_.begin(), workers_.end(), [](const auto& worker) {
         const auto state = worker->slot->state.load();

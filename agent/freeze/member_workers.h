@@ -46,6 +46,10 @@ public:
     /// EBUSY says yes. When it succeeds they are not, and it is thawed at once.
     void want_thaw(bool probe) noexcept;
 
+    /// Closes the descriptors of members with which nothing is left to be done, so that they can be unmounted while another one is
+    /// stuck. Nothing may be posted any more.
+    void release() noexcept;
+
     [[nodiscard]] bool flushing() const noexcept { return flush_done_.load() != flush_posted_; } ///< some syncfs is under way
     [[nodiscard]] bool freezing() const noexcept { return freeze_left_.load() != 0; } ///< of the posted level
     [[nodiscard]] bool thawing() const noexcept { return thaw_left_.load() != 0; }    ///< of all posted levels

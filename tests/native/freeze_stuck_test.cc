@@ -2,6 +2,7 @@
 // A freezer that is stopped, a FIFREEZE that hangs in the kernel, freezes of somebody else: on real file systems.
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <thread>
@@ -72,6 +73,8 @@ TEST_F(NativeStuck, AFreezeThatHangsFailsTheSetAtItsLimitAndIsThawedWhenItReturn
     const auto superblock = DeviceNumber{client_->record().members()[1].superblock_major, client_->record().members()[1].superblock_minor};
     keeper.keep(plan_.set, std::move(client_), {{stuck_name_, superblock}});
     EXPECT_TRUE(keeper.stuck_in(superblock).has_value());
+    // Neither the keeper nor the freezer that lives on keeps the others from being unmounted.
+    EXPECT_TRUE(wait_until([&] { return ::umount2(good().mount_point().c_str(), 0) == 0; })) << "the volume that is not stuck is held open";
     let_go();
     EXPECT_TRUE(wait_until([&] { return keeper.count() == 0; }));
     EXPECT_FALSE(is_frozen(upper())) << "the freezer did not thaw what came back late";
