@@ -89,7 +89,11 @@ protected:
     }
     ~Set() override {
         set_.reset();
-        std::filesystem::remove_all(directory_);
+        // The end of a failed set's freezer removes its record on a thread of its own.
+        for (int i = 0; i < 2000 && std::filesystem::exists(directory_ / "6560000000000001.window"); ++i)
+            std::this_thread::sleep_for(std::chrono::milliseconds(1)); // house-allow(sleep): polls a file
+        std::error_code ignored;
+        std::filesystem::remove_all(directory_, ignored);
     }
 
     static DmStep step(DmStep::Op op, const std::string& uuid) {
