@@ -2,7 +2,7 @@
 // quiesced-draw: JSON of the daemon's on standard input, SVG on standard output. quiescectl starts it.
 #include <cstdlib>
 #include <iostream>
-#include <iterator>
+#include <sstream>
 #include <string>
 #include <string_view>
 
@@ -41,7 +41,9 @@ int main(int argc, char** argv) {
         return kUsage;
     }
     quiesced::use_utf8();
-    const auto svg = draw(kind, {std::istreambuf_iterator<char>(std::cin), {}});
+    std::ostringstream input;
+    input << std::cin.rdbuf();
+    const auto svg = draw(kind, input.str());
     if (!svg) {
         std::cerr << svg.error().message() << "\n";
         return EXIT_FAILURE;
