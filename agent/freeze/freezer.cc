@@ -183,9 +183,11 @@ void Freezer::advance() {
 }
 
 void Freezer::begin_flush_pass() {
-    // All at once, every journal's commit would wait behind the data of all the others, and with it the applications: one after
-    // another, as long as they return. Those of slow disks overlap by and by.
-    flush_width_ = 1;
+    // The first pass has much to write. All at once, every journal's commit would wait behind the data of all the others, and
+    // with it the applications: one after another, as long as they return. Those of slow disks overlap by and by. Later
+    // passes have little to write and are to be short: what is written meanwhile is left for the freeze.
+    flush_width_ = flush_passes_ == 0 ? 1 : static_cast<std::uint32_t>(record_->members().size());
+    flush_pass_began_ = monotonic_ns();
     members_->begin_flush();
     advance_flush();
 }
@@ -198,12 +200,11 @@ void Freezer::advance_flush() {
         arm_timer(monotonic_ns() + options_.flush_step_ns);
         return;
     }
-    // Passes until one is short: what was written during a long pass is then on the disk too. One that was hardly shorter than
-    // the one before says that this is how long it takes here.
-    const auto longest = members_->longest_flush();
-    const bool shorter = flush_passes_++ == 0 || longest < longest_flush_ / 2;
-    longest_flush_ = longest;
-    if (shorter && longest > options_.short_flush_ns && flush_passes_ < options_.most_flush_passes && monotonic_ns() < flush_until_) {
+    // Passes until one is short. One that was hardly shorter than the one before says that this is how long it takes here.
+    const auto length = monotonic_ns() - flush_pass_began_;
+    const bool shorter = flush_passes_++ == 0 || length < flush_pass_length_ / 2;
+    flush_pass_length_ = length;
+    if (shorter && length > options_.short_flush_ns && flush_passes_ < options_.most_flush_passes && monotonic_ns() < flush_until_) {
         begin_flush_pass();
         return;
     }

@@ -89,7 +89,7 @@ private:
     long minor_before_ = 0, major_before_ = 0; ///< page faults before the window
     int flush_passes_ = 0;
     std::uint32_t flush_width_ = 1; ///< syncfs under way at once
-    std::int64_t longest_flush_ = 0; ///< of the pass before, ns
+    std::int64_t flush_pass_began_ = 0, flush_pass_length_ = 0; ///< the length is that of the pass before
     std::int64_t flush_until_ = 0;
     bool thaw_asked_ = false;      ///< the daemon waits for an answer to thaw
     bool freeze_asked_ = false;    ///< likewise for freeze

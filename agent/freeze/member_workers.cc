@@ -236,10 +236,4 @@ std::int32_t MemberWorkers::first_freezing() const noexcept {
     return -1;
 }
 
-std::int64_t MemberWorkers::longest_flush() const noexcept {
-    std::int64_t longest = 0;
-    for (const auto& worker : workers_) longest = std::max(longest, worker->slot->flush_ns.load());
-    return longest;
-}
-
 } // namespace quiesced

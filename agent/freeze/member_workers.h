@@ -62,7 +62,6 @@ public:
     /// By us, or by somebody else where that is accepted.
     [[nodiscard]] bool all_frozen(std::int32_t level) const noexcept;
     [[nodiscard]] std::int32_t lowest_level() const noexcept { return lowest_level_; }
-    [[nodiscard]] std::int64_t longest_flush() const noexcept; ///< ns, of the last pass
 
 private:
     enum class Command : std::uint32_t { none, flush, freeze, thaw, probe, quit };

@@ -39,7 +39,7 @@ public:
 
     /// Freezes without a thaw: for one that is to be killed.
     Result<void> flush_and_freeze();
-    [[nodiscard]] std::uint64_t peak_rss_kib() const { return peak_rss_kib_; } ///< of the freezer, largest of all windows
+    [[nodiscard]] std::uint64_t peak_rss_kib() const { return peak_rss_kib_; } ///< of the freezer, in the last window
     /// One line: how long the freezer needed for what, in the last window.
     [[nodiscard]] const std::string& phases() const { return phases_; }
     [[nodiscard]] std::int64_t window_started() const { return window_started_; } ///< Monotonic, ns; of the last window

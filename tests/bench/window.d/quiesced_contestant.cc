@@ -76,7 +76,7 @@ Result<void> QuiescedContestant::pass_window() {
 
 Result<void> QuiescedContestant::finish() {
     const auto& record = window_->client->record();
-    peak_rss_kib_ = std::max(peak_rss_kib_, peak_rss_of(record.header().freezer_pid.load()));
+    peak_rss_kib_ = peak_rss_of(record.header().freezer_pid.load());
     phases_ = describe(record);
     window_started_ = record.header().window_started;
     window_.reset();
