@@ -5,12 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "base/file.h"
 #include "fuzz/target.h"
 
 namespace quiesced {
@@ -26,10 +25,7 @@ std::vector<fs::path> seeds_of(std::string_view target) {
     return seeds;
 }
 
-std::string content_of(const fs::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
+std::string content_of(const fs::path& path) { return read_file(path.string()).value(); }
 
 class FuzzCorpus : public testing::TestWithParam<fuzz::Target> {};
 

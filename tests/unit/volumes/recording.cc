@@ -4,14 +4,13 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <sstream>
 #include <stdexcept>
 
 #include <nlohmann/json.hpp>
 
 #include "base/child.h"
+#include "base/file.h"
 
 namespace quiesced {
 namespace {
@@ -103,9 +102,9 @@ Recording::~Recording() {
 }
 
 std::string Recording::read(const std::string& below) const {
-    std::ifstream file(root_ + "/" + below, std::ios::binary);
-    if (!file) throw std::runtime_error("the recording has no " + below);
-    return {std::istreambuf_iterator<char>(file), {}};
+    auto text = read_file(root_ + "/" + below);
+    if (!text) throw std::runtime_error("the recording has no " + below + ": " + text.error().message());
+    return *std::move(text);
 }
 
 void Recording::read_loops() {
