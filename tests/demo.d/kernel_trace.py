@@ -35,14 +35,15 @@ class KernelTrace:
         write("tracing_on", "1")
 
     def stop(self):
-        """Returns {"window_ms", "programs", "programs_in_window", "lvm", "lvm_in_window"} since start()."""
+        """Of what has happened since start(): {"windows", "programs", "programs_in_window", "lvm", "lvm_in_window"}, and of the
+        last window {"freezes", "thaws", "window_ms"}. Before it there may be one that looks for foreign freezes."""
         write("tracing_on", "0")
         with open(f"{TRACING}/trace", encoding="ascii", errors="replace") as file:
             return digest(file.read())
 
 
 def digest(text):
-    frozen, thawed, programs = [], [], []
+    calls, programs = [], []
     for line in text.splitlines():
         if line.startswith("#"):
             continue
@@ -52,21 +53,35 @@ def digest(text):
                 raise ValueError("the kernel's trace has lost events")
             continue
         moment = float(match["time"])
-        if match["event"] == "frozen" and match["name"] == FREEZER:
-            frozen.append(moment)
-        elif match["event"] == "thawed" and match["name"] == FREEZER:
-            thawed.append(moment)
+        if match["event"] in ("frozen", "thawed") and match["name"] == FREEZER:
+            calls.append((moment, match["event"]))
         elif match["event"] == "sched_process_exec":
             programs.append((moment, re.match(r"filename=(.*) pid=\d+ old_pid=\d+$", match["text"])[1]))
-    if not frozen or not thawed:
+    windows = windows_of(calls)
+    if not windows:
         raise ValueError("the kernel's trace shows no freeze by quiesced-freezer")
-    inside = [path for moment, path in programs if min(frozen) <= moment <= max(thawed)]
+    inside = [path for moment, path in programs if any(window[0][0] <= moment <= window[-1][0] for window in windows)]
+    last = windows[-1]
     return {
-        "freezes": len(frozen),
-        "thaws": len(thawed),
-        "window_ms": (max(thawed) - min(frozen)) * 1000,
+        "windows": len(windows),
+        "freezes": sum(event == "frozen" for _, event in last),
+        "thaws": sum(event == "thawed" for _, event in last),
+        "window_ms": (last[-1][0] - last[0][0]) * 1000,
         "programs": len(programs),
         "programs_in_window": inside,
         "lvm": sum(is_lvm(path) for _, path in programs),
         "lvm_in_window": sum(is_lvm(path) for path in inside),
     }
+
+
+def windows_of(calls):
+    """Lists of calls, each from a first freeze to the thaw of as many."""
+    windows, held = [], 0
+    for moment, event in sorted(calls):
+        if held == 0:
+            windows.append([])
+        windows[-1].append((moment, event))
+        held += 1 if event == "frozen" else -1
+    if held != 0:
+        raise ValueError(f"{held} more freezes than thaws in the kernel's trace")
+    return windows

@@ -4,7 +4,8 @@
 //
 // A daemon starts its freezer without an environment, so the point is told by files beside the program (beside the name
 // that it was started by, which may be a link):
-//   PROGRAM.point     its text is the point's name; removing it lets the freezer go on, and so do 20 s
+//   PROGRAM.point     its text is the point's name; removing it lets the freezer go on, and so do 20 s. With "cut " before
+//                     the name only a window that can cut stops there, and not the one that looks for foreign freezes
 //   PROGRAM.reached   made when the point is reached; its text is the freezer's process id
 #include <fcntl.h>
 #include <signal.h>
@@ -34,9 +35,14 @@ class Gate {
 public:
     explicit Gate(const std::string& program) : point_path_(program + ".point"), reached_path_(program + ".reached") {
         point_ = read_attribute_at(AT_FDCWD, point_path_).value_or("");
+        if (!point_.starts_with(kCut)) return;
+        point_.erase(0, kCut.size());
+        cut_only_ = true;
     }
+    /// From here on it is known what the window does.
+    void plan(const Record& record) noexcept { wanted_ = !cut_only_ || !record.steps().empty(); }
     void pass(std::string_view point) noexcept {
-        if (point != point_ || reached_.exchange(true)) return;
+        if (point != point_ || !wanted_ || reached_.exchange(true)) return;
         std::array<char, 16> pid{};
         const int length = std::snprintf(pid.data(), pid.size(), "%d\n", ::getpid());
         const std::string_view text(pid.data(), static_cast<std::size_t>(length));
@@ -48,7 +54,10 @@ public:
     }
 
 private:
+    static constexpr std::string_view kCut = "cut ";
     std::string point_path_, reached_path_, point_;
+    bool cut_only_ = false;
+    bool wanted_ = true; ///< settled before any other thread is there
     std::atomic<bool> reached_{false};
 };
 
@@ -105,6 +114,7 @@ public:
     explicit DmAtPoints(Window& window) : window_(window) {}
     Result<void> prepare(const Record& record) override {
         window_.record = &record;
+        window_.gate.plan(record);
         window_.gate.pass("attached");
         return kernel_.prepare(record);
     }

@@ -4,7 +4,7 @@ import contextlib
 import os
 import threading
 
-from freeze_trace import calls, device_of, freeze_trace
+from freeze_trace import calls, device_of, freeze_trace, last_window
 from harness import (Background, DemoError, case, create, delete_all_sets, describe, expect, final_state, state, step, writable,
                      writable_all)
 from storage import run
@@ -75,8 +75,7 @@ def window_loop():
                 step(path, "Take")
         finally:
             counting.stop()
-        orders = [(event.what, event.device) for event in events if event.name == FREEZER]
-        expect(orders == [("freeze", inner_device), ("freeze", outer_device), ("thaw", outer_device), ("thaw", inner_device)], f"{events}")
+        expect(last_window(events, FREEZER) == [("freeze", inner_device), ("freeze", outer_device), ("thaw", outer_device), ("thaw", inner_device)], f"{events}")
         manifest = describe(path)
         expect(manifest["consistency"] == "filesystem", f"{manifest}")
         device = manifest["members"][0]["device"]
@@ -113,8 +112,7 @@ def window_three_mounts():
                 step(path, method)
         expect(len(blocked) == 3, f"only {blocked} were frozen")
         device = device_of("/srv/ext4")
-        mine = [(event.what, event.device) for event in events if event.name == FREEZER]
-        expect(mine == [("freeze", device), ("thaw", device)], f"{events}")
+        expect(last_window(events, FREEZER) == [("freeze", device), ("thaw", device)], f"{events}")
         expect(writable_all(["/srv/ext4", second, third], 5), "a mount point is still frozen")
     delete_all_sets()
 

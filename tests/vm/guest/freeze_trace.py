@@ -66,3 +66,14 @@ def device_of(mount_point):
 def calls(events, what, mount_point_or_device):
     device = mount_point_or_device if isinstance(mount_point_or_device, int) else device_of(mount_point_or_device)
     return [event for event in events if event.what == what and event.device == device]
+
+
+def last_window(events, name):
+    """The process's calls of its last window, [(what, device)]. On kernels where arming fails on a frozen file system another window,
+    which looks for that, comes before it."""
+    calls_made, held, begun = [(event.what, event.device) for event in events if event.name == name], 0, 0
+    for at, (what, _) in enumerate(calls_made):
+        if held == 0:
+            begun = at
+        held += 1 if what == "freeze" else -1
+    return calls_made[begun:]

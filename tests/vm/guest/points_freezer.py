@@ -34,11 +34,11 @@ def points_freezer():
 
 
 def stop_at(point):
-    """The next freezer that is started stops there; call before Prepare."""
+    """The next freezer that can cut stops there, not one that only looks for foreign freezes; call before Prepare."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(REACHED)
     with open(POINT, "w", encoding="ascii") as file:
-        file.write(point)
+        file.write(f"cut {point}")
 
 
 def wait_reached(point, seconds=30):
