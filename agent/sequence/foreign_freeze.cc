@@ -14,7 +14,10 @@ constexpr std::chrono::seconds kFlushBound{10}; ///< what is dirty must not be w
 Result<void> refuse_foreign_freeze(const SetId& set, const SetPlan& plan, const MountOpener& opener,
                                    std::unique_ptr<FreezerLauncher> launcher, WindowKernel kernel, const FreezerClient::Options& options,
                                    const std::function<void(std::shared_ptr<FreezerClient>)>& leave) {
-    auto freeze = make_freeze_plan(set, plan, {}, opener);
+    SetPlan concerned{.members = {}, .carried = {}, .inventory = plan.inventory};
+    for (const auto& member : plan.members)
+        if (member.provider->arm_needs_thawed()) concerned.members.push_back(member);
+    auto freeze = make_freeze_plan(set, concerned, {}, opener);
     if (!freeze) return pass(freeze);
     auto client = FreezerClient::start(std::move(*freeze), std::move(launcher), std::move(kernel), options, {});
     if (!client) return pass(client);

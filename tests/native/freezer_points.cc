@@ -137,6 +137,8 @@ public:
         return error;
     }
 
+    void release() noexcept override { kernel_.release(); }
+
 private:
     [[nodiscard]] bool was_suspended(std::size_t resume) const noexcept {
         const auto steps = window_.record->steps();

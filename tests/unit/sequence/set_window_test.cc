@@ -107,6 +107,20 @@ TEST_F(SetWindow, ALookForForeignFreezesLeavesAllThawedBeforeTheArm) {
     expect_nothing_left();
 }
 
+TEST_F(SetWindow, AForeignFreezeOfAMemberThatTheArmDoesNotTouchIsNoneOfItsBusiness) {
+    lvm_->arms_need_thawed = true;
+    options_.accept_foreign_freeze = true;
+    world_->freeze_by_somebody_else("/srv/log"); // a LUN
+    make();
+    const auto taken = run(Step::take);
+    ASSERT_TRUE(taken) << taken.error().message();
+    EXPECT_EQ(member(1).consistency, "filesystem");
+    EXPECT_EQ(thaws("/srv/data"), 2U);
+    EXPECT_EQ(thaws("/srv/log"), 0U);
+    world_->thaw_by_somebody_else("/srv/log");
+    expect_nothing_left();
+}
+
 TEST_F(SetWindow, WhereTheArmDoesNotCareNobodyLooks) {
     make();
     ASSERT_TRUE(run(Step::take));
