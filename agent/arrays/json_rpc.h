@@ -8,8 +8,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "arrays/line_channel.h"
 #include "base/clock.h"
+#include "base/line_channel.h"
 #include "base/result.h"
 
 namespace quiesced {

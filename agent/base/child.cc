@@ -215,6 +215,11 @@ Result<void> check_strings(const std::vector<std::string>& argv, const std::vect
 
 } // namespace
 
+void reap_later(pid_t child) {
+    stuck_children().add(child);
+    stuck_children().reap();
+}
+
 Result<ChildOutcome> run_child(const std::vector<std::string>& argv, const ChildOptions& options) {
     const auto start = Monotonic::now();
     stuck_children().reap();
@@ -246,8 +251,7 @@ Result<ChildOutcome> run_child(const std::vector<std::string>& argv, const Child
     if (!pidfd) {
         const int error_number = errno;
         ::kill(-*child, SIGKILL);
-        stuck_children().add(*child);
-        stuck_children().reap();
+        reap_later(*child);
         return fail_errno("cannot watch the child process " + *program, error_number);
     }
     // Some callers mean "for ever"; a century is near enough and cannot overflow.

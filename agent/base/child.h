@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstddef>
 #include <string>
@@ -37,5 +39,8 @@ inline constexpr std::chrono::milliseconds kKillGrace{2000};
 /// Errors: invalid_argument (empty argv, a NUL byte in a string), kernel (cannot fork or pipe), io (program not found
 /// or not to be run). An exit status other than 0 is no error.
 Result<ChildOutcome> run_child(const std::vector<std::string>& argv, const ChildOptions& options = {});
+
+/// For a child that was killed and is not gone yet, blocked in the kernel: it is reaped when a later child starts. Any thread.
+void reap_later(pid_t child);
 
 } // namespace quiesced

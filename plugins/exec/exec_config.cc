@@ -13,8 +13,8 @@
 #include <set>
 #include <sstream>
 
+#include "base/command_line.h"
 #include "base/file.h"
-#include "plugins/exec/command_line.h"
 
 namespace quiesced {
 namespace {

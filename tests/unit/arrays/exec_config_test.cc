@@ -6,8 +6,8 @@
 
 #include <fstream>
 
+#include "base/command_line.h"
 #include "fake_plugin.h"
-#include "plugins/exec/command_line.h"
 
 namespace quiesced {
 namespace {

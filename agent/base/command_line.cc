@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "plugins/exec/command_line.h"
+#include "base/command_line.h"
 
 namespace quiesced {
 

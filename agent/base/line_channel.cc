@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "arrays/line_channel.h"
+#include "base/line_channel.h"
 
 #include <poll.h>
 #include <sys/socket.h>
