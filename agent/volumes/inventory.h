@@ -56,6 +56,10 @@ public:
     /// The result points into this inventory.
     [[nodiscard]] Result<const Volume*> resolve(const std::string& name) const;
 
+    /// The volume on which an absolute path lies, a file or folder that is there; symbolic links are followed as far as that
+    /// can never block. Errors: invalid_argument (not absolute), no_such_volume (it is not there).
+    [[nodiscard]] Result<const Volume*> holder_of(const std::string& path) const;
+
     /// File systems that must be frozen before `volume` because they lie in loop files on it, directly or further
     /// up. Errors: loop_backing when the volume lies on itself.
     [[nodiscard]] Result<std::vector<const Volume*>> stacked_on(const Volume& volume) const;

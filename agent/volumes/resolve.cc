@@ -123,7 +123,23 @@ Result<const Volume*> by_device(const Inventory& inventory, DeviceNumber number,
                 kSeeVolumes);
 }
 
+/// Nothing at such a path may be touched: a server or another process answers for it, or does not.
+bool answers_elsewhere(const std::vector<Volume>& volumes, const std::string& path) {
+    const auto place = place_of(volumes, path);
+    return place.volume != nullptr && classify_file_system(place.volume->file_system).remote_answer;
+}
+
 } // namespace
+
+Result<const Volume*> Inventory::holder_of(const std::string& path) const {
+    if (!path.starts_with('/') || path.find('\0') != std::string::npos)
+        return fail(ErrorKind::invalid_argument, "'" + path + "' is no absolute path");
+    const auto reached = walk_path(clean_path(path), [this](const std::string& part) { return answers_elsewhere(volumes_, part); });
+    if (!reached) return fail_errno("nothing is at '" + path + "'", reached.error().error_number, ErrorKind::no_such_volume);
+    const auto place = place_of(volumes_, reached->path);
+    if (place.volume == nullptr) return fail(ErrorKind::no_such_volume, "'" + path + "' lies on no volume that is known");
+    return place.volume;
+}
 
 Result<const Volume*> Inventory::resolve(const std::string& name) const {
     if (name.starts_with("UUID=")) return by_tag(volumes_, name, name.substr(5), &Volume::uuid);
@@ -141,11 +157,7 @@ Result<const Volume*> Inventory::resolve(const std::string& name) const {
     for (const auto& [number, node] : graph_.nodes())
         if (path == node.path() || path == "/dev/" + node.name) return by_device(*this, number, name);
 
-    const auto forbidden = [this](const std::string& part) {
-        const auto place = place_of(volumes_, part);
-        return place.volume != nullptr && classify_file_system(place.volume->file_system).remote_answer;
-    };
-    const auto reached = walk_path(path, forbidden);
+    const auto reached = walk_path(path, [this](const std::string& part) { return answers_elsewhere(volumes_, part); });
     if (!reached) {
         if (auto elsewhere = mounted_elsewhere(volumes_, path, name)) return tl::unexpected<Error>(std::move(*elsewhere));
         auto error = fail(ErrorKind::no_such_volume, "'" + name + "' names no volume", kSeeVolumes);
