@@ -35,7 +35,7 @@
 #include "sequence/journal.h"
 #include "sequence/set_manager.h"
 #include "snapshot/lvm_provider.h"
-#include "writers/script_writers.h"
+#include "writers/configured_writers.h"
 
 namespace quiesced {
 namespace {
@@ -47,7 +47,8 @@ struct DaemonOptions {
     std::string state_directory = "/var/lib/quiesced";
     std::string run_directory = kRecordDirectory;
     std::string plugin_directory = kPluginDirectory;
-    std::string hooks_directory = QUIESCED_SYSCONFDIR "/hooks.d";
+    std::string hooks_directory = WriterSettings{}.hooks_directory;
+    std::string writers_directory = WriterSettings{}.writers_directory;
     std::string freezer = QUIESCED_LIBEXECDIR "/quiesced-freezer";
     std::string log_level = "info";
     unsigned keep_failed = 600; ///< seconds
@@ -63,6 +64,7 @@ void add_options(CLI::App& app, DaemonOptions& options) {
     app.add_option("--run-directory", options.run_directory, "Where the records of windows are")->capture_default_str();
     app.add_option("--plugin-directory", options.plugin_directory, "Where the plugins' sockets are")->capture_default_str();
     app.add_option("--hooks-directory", options.hooks_directory, "Scripts that quiesce applications")->capture_default_str();
+    app.add_option("--writers-directory", options.writers_directory, "Declarations of applications to quiesce")->capture_default_str();
     app.add_option("--freezer", options.freezer, "The freezer's program")->capture_default_str();
     app.add_option("--keep-failed", options.keep_failed, "Seconds that a failed set can still be described")
         ->check(CLI::Range(1U, 86400U))->capture_default_str();
@@ -112,6 +114,23 @@ bool recover_windows(const std::string& directory, std::set<std::string>* told =
         for (const auto& failure : entry.report.failed) spdlog::error("set {}: {}", entry.set, failure);
     }
     if (recovered->empty() && told == nullptr) spdlog::info("nothing was left frozen or suspended");
+    return clean;
+}
+
+/// Thaws the writers of a daemon that was lost. False when one could not be.
+bool recover_lost_writers(const std::string& directory) {
+    const auto units = make_systemd_units();
+    const auto recovered = recover_writers(directory, *units);
+    if (!recovered) {
+        spdlog::error("cannot look for writers that were left frozen: {}", recovered.error().message());
+        return false;
+    }
+    bool clean = true;
+    for (const auto& entry : *recovered) {
+        if (!entry.thawed.empty()) spdlog::warn("set {} had been left open: thawed the writers {}", entry.set, joined(entry.thawed));
+        for (const auto& failure : entry.failed) spdlog::error("set {}: {}", entry.set, failure);
+        clean = clean && entry.failed.empty();
+    }
     return clean;
 }
 
@@ -208,6 +227,7 @@ int serve(const DaemonOptions& options, Log& log, const sigset_t& signals) {
     if (auto made = make_directories(options.run_directory, 0755); !made) return give_up(made.error());
     // What could not be mended is logged; sets of other volumes are possible all the same.
     recover_windows(options.run_directory);
+    recover_lost_writers(options.run_directory);
     const Recoverer recoverer(options.run_directory);
 
     auto bus = Bus::connect({.bus = options.bus, .version = QUIESCED_VERSION, .keep_failed = std::chrono::seconds(options.keep_failed)});
@@ -218,7 +238,9 @@ int serve(const DaemonOptions& options, Log& log, const sigset_t& signals) {
     auto& environment = manager_options.environment;
     environment.make_launcher = [freezer = options.freezer] { return std::make_unique<ProcessLauncher>(freezer); };
     environment.make_kernel = [] { return WindowKernel::linux(); };
-    environment.make_writers = [hooks = options.hooks_directory] { return make_script_writers({.directory = hooks}); };
+    WriterSettings writers{.hooks_directory = options.hooks_directory, .writers_directory = options.writers_directory, .record_directory = options.run_directory};
+    writers.units = make_systemd_units();
+    environment.make_writers = [writers] { return make_configured_writers(writers); };
     environment.journal = std::make_shared<VarlinkJournal>();
     environment.store = &store;
     environment.record_directory = options.run_directory;
@@ -270,6 +292,10 @@ int main(int argc, char** argv) {
     ::signal(SIGPIPE, SIG_IGN);
 
     quiesced::Log log(spdlog::level::from_str(options.log_level));
-    if (options.recover) return quiesced::recover_windows(options.run_directory) ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (options.recover) {
+        const bool windows = quiesced::recover_windows(options.run_directory);
+        const bool writers = quiesced::recover_lost_writers(options.run_directory);
+        return windows && writers ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
     return quiesced::serve(options, log, signals);
 }

@@ -78,7 +78,7 @@ Dict space_to_dict(const ReportedSpace& space) {
 }
 
 Dict writer_to_dict(const WriterEntry& writer) {
-    return {{"name", text(writer.name)}, {"kind", text(writer.kind)}, {"path", text(writer.path)}};
+    return {{"name", text(writer.name)}, {"kind", text(writer.kind)}, {"path", text(writer.path)}, {"volumes", list(writer.volumes)}};
 }
 
 Dict warning_to_dict(const PlanWarning& warning) {

@@ -145,10 +145,14 @@ std::string space(const Json& plan, const Screen& screen) {
 std::string writers(const Json& plan, const Screen& screen) {
     std::string text;
     int number = 0;
+    std::size_t members = 0;
+    for_each_object(plan, "members", [&](const Json& /*member*/) { ++members; });
     for_each_object(plan, "writers", [&](const Json& writer) {
         auto path = text_of(writer, "path");
         if (path.empty()) path = text_of(writer, "name");
         text += paragraph(std::to_string(++number) + ". " + text_of(writer, "kind") + " " + path, screen);
+        const auto volumes = texts_of(writer, "volumes");
+        if (!volumes.empty() && volumes.size() < members) text += paragraph("for " + joined(volumes), screen, Colour::dim, 2 * kIndent);
     });
     for (const auto& left_out : texts_of(plan, "writers_left_out")) text += paragraph("not run: " + left_out, screen, Colour::yellow);
     if (const auto error = text_of(plan, "writers_error"); !error.empty()) text += paragraph(error, screen, Colour::red);

@@ -82,7 +82,10 @@ public:
 
     void list_writers() {
         if (!sources_.writers) return;
-        if (auto list = sources_.writers->list()) report_.writers = std::move(*list);
+        std::vector<std::string> names;
+        for (const auto& member : plan_.members)
+            if (!member.error) names.push_back(member.volume.name);
+        if (auto list = sources_.writers->list(names, *sources_.inventory)) report_.writers = std::move(*list);
         else report_.writers_error = list.error();
     }
 

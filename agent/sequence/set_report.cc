@@ -153,10 +153,24 @@ std::string judge_window(Manifest& manifest, const Record& record, const std::ve
     return reason;
 }
 
-void raise_to_application(Manifest& manifest) {
+void report_writers(Manifest& manifest, const std::vector<WriterReport>& writers) {
+    manifest.writers.clear();
+    for (const auto& writer : writers)
+        manifest.writers.push_back({.name = writer.name, .kind = writer.kind, .volumes = writer.volumes, .quiesced = writer.quiesced,
+                                    .error = writer.error, .freeze_ms = writer.freeze_ms, .thaw_ms = writer.thaw_ms, .records = writer.records});
+    const auto is_application = [&](const ManifestMember& member) {
+        bool raised = false;
+        for (const auto& writer : writers) {
+            if (std::find(writer.volumes.begin(), writer.volumes.end(), member.volume) == writer.volumes.end()) continue;
+            if (!writer.quiesced) return false;
+            raised = raised || writer.raises;
+        }
+        return raised;
+    };
     for (auto& member : manifest.members)
-        if (member.consistency == "filesystem") member.consistency = "application";
-    if (manifest.consistency == "filesystem") manifest.consistency = "application";
+        if (member.consistency == "filesystem" && is_application(member)) member.consistency = "application";
+    const auto good = [](const ManifestMember& member) { return member.consistency == "application"; };
+    if (manifest.consistency == "filesystem" && std::all_of(manifest.members.begin(), manifest.members.end(), good)) manifest.consistency = "application";
 }
 
 } // namespace quiesced

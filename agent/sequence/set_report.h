@@ -5,6 +5,7 @@
 #include "sequence/planner.h"
 #include "sequence/timeline.h"
 #include "snapshot/manifest.h"
+#include "writers/writer.h"
 
 namespace quiesced {
 
@@ -21,7 +22,8 @@ void report_window(Manifest& manifest, const Record& record, const Timeline& tim
 /// why the set failed, empty when it did not.
 std::string judge_window(Manifest& manifest, const Record& record, const std::vector<Timeline::Span>& commits);
 
-/// Writers were quiesced, too: members that are worth "filesystem" are worth "application".
-void raise_to_application(Manifest& manifest);
+/// Enters what became of the writers. A member that is worth "filesystem" is worth "application" if writers that raise concern it
+/// and all that concern it were quiesced; the set, if all its members are.
+void report_writers(Manifest& manifest, const std::vector<WriterReport>& writers);
 
 } // namespace quiesced

@@ -115,6 +115,7 @@ Result<void> SnapshotSet::prepare() {
     // Before the first snapshot is made: if this process is lost, its next start knows what to remove.
     if (auto noted = environment_.store->save(describe()); !noted) return noted;
     if (auto thawed = check_thawed(); !thawed) return thawed;
+    if (auto ready = prepare_writers(); !ready) return ready;
     if (auto armed = timeline_.measure("arm", [this] { return arm_all(); }); !armed) return armed;
 
     std::vector<DmChain> chains;
@@ -236,12 +237,23 @@ void SnapshotSet::let_go(std::shared_ptr<FreezerClient> client) {
     environment_.keeper->keep(id_.text(), std::move(client), std::move(members));
 }
 
+/// Before anything is armed: a database that does not answer costs nothing then.
+Result<void> SnapshotSet::prepare_writers() {
+    if (!writers_) return {};
+    // As soon as something may be open; its thaw proper comes sooner, see freeze_writers().
+    undo_.push("ending the writers", [this] { return thaw_writers(true); });
+    return timeline_.measure("writers prepare", [this] {
+        return writers_->prepare({.set = id_.text(), .volumes = volumes(), .aborted = false}, *plan_.inventory);
+    });
+}
+
 Result<void> SnapshotSet::freeze_writers() {
     if (!writers_) return {};
     undo_.push("thawing the writers", [this] { return thaw_writers(true); });
     auto frozen = timeline_.measure("writers freeze", [this] {
         return writers_->freeze({.set = id_.text(), .volumes = volumes(), .aborted = false});
     });
+    for (auto& line : writers_->notes()) note(std::move(line));
     if (!frozen) return pass(frozen);
     writers_frozen_ = *frozen;
     return {};
@@ -313,8 +325,7 @@ Result<void> SnapshotSet::thaw() {
         window_start_ = Monotonic::time_point(std::chrono::nanoseconds(client->record().header().window_started.load()));
         reason = judge_window(manifest_, client->record(), commits);
         manifest_.stuck = client->stuck();
-        // Every hook script stands for all volumes: they were quiesced as a whole or not at all.
-        if (reason.empty() && writers_frozen_ != 0) raise_to_application(manifest_);
+        if (writers_) report_writers(manifest_, writers_->report());
         if (!writers_thawed) manifest_.error = writers_thawed.error().message();
     }
     if (!thawed) return thawed;

@@ -111,6 +111,7 @@ private:
     Result<void> expect(State state, const char* step) const;
     Result<void> fail_step(Result<void> result);
     std::vector<Timeline::Span> note_commits();
+    Result<void> prepare_writers();
     Result<void> freeze_writers();
     Result<void> thaw_writers(bool aborted);
     void on_loss(const WindowLoss& loss);

@@ -42,6 +42,17 @@ Json member_to_json(const ManifestMember& member) {
             {"frozen_at_ms", optional_to_json(member.frozen_at_ms)}};
 }
 
+Json writer_to_json(const ManifestWriter& writer) {
+    return {{"name", writer.name},
+            {"kind", writer.kind},
+            {"volumes", writer.volumes},
+            {"quiesced", writer.quiesced},
+            {"error", writer.error},
+            {"freeze_ms", optional_to_json(writer.freeze_ms)},
+            {"thaw_ms", optional_to_json(writer.thaw_ms)},
+            {"records", Json(writer.records)}};
+}
+
 Json span_to_json(const ManifestSpan& span) {
     return {{"what", span.what}, {"start_ms", span.start_ms}, {"length_ms", span.length_ms}};
 }
@@ -92,6 +103,17 @@ public:
                 value = found->get<bool>();
             else
                 complain_of(key, "is neither true nor false");
+        }
+    }
+    void read(const char* key, std::map<std::string, std::string>& values) {
+        const auto* found = find(key);
+        if (found == nullptr) return;
+        if (!found->is_object()) return complain_of(key, "is no object");
+        for (const auto& [name, value] : found->items()) {
+            if (value.is_string())
+                values[name] = value.get<std::string>();
+            else
+                complain(place_of(key) + "." + name, "is no text");
         }
     }
     /// A key that earlier releases did not write.
@@ -154,6 +176,20 @@ ManifestMember member_from_json(const Json& json, const std::string& place, std:
     return member;
 }
 
+ManifestWriter writer_from_json(const Json& json, const std::string& place, std::string& problem) {
+    ManifestWriter writer;
+    Reader reader(json, place, problem);
+    reader.read("name", writer.name);
+    reader.read("kind", writer.kind);
+    reader.read("volumes", writer.volumes);
+    reader.read("quiesced", writer.quiesced);
+    reader.read("error", writer.error);
+    reader.read("freeze_ms", writer.freeze_ms);
+    reader.read("thaw_ms", writer.thaw_ms);
+    reader.read("records", writer.records);
+    return writer;
+}
+
 ManifestSpan span_from_json(const Json& json, const std::string& place, std::string& problem) {
     ManifestSpan span;
     Reader reader(json, place, problem);
@@ -172,6 +208,8 @@ Result<UniqueFd> open_store(const std::string& directory) {
 std::string manifest_to_json(const Manifest& manifest) {
     Json members = Json::array();
     for (const auto& member : manifest.members) members.push_back(member_to_json(member));
+    Json writers = Json::array();
+    for (const auto& writer : manifest.writers) writers.push_back(writer_to_json(writer));
     Json timeline = Json::array();
     for (const auto& span : manifest.timeline) timeline.push_back(span_to_json(span));
     const Json json{{"version", Manifest::kVersion},
@@ -186,6 +224,7 @@ std::string manifest_to_json(const Manifest& manifest) {
                     {"notes", manifest.notes},
                     {"window_ms", optional_to_json(manifest.window_ms)},
                     {"members", members},
+                    {"writers", writers},
                     {"timeline", timeline}};
     // A path may be any bytes, JSON and D-Bus want UTF-8: what is none becomes U+FFFD.
     return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -221,6 +260,11 @@ Result<Manifest> manifest_from_json(const std::string& text) {
     reader.for_each("members", [&](const Json& item, const std::string& place) {
         manifest.members.push_back(member_from_json(item, place, problem));
     });
+    // Not written by earlier releases.
+    if (json.contains("writers"))
+        reader.for_each("writers", [&](const Json& item, const std::string& place) {
+            manifest.writers.push_back(writer_from_json(item, place, problem));
+        });
     reader.for_each("timeline", [&](const Json& item, const std::string& place) {
         manifest.timeline.push_back(span_from_json(item, place, problem));
     });

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,6 +37,18 @@ struct ManifestMember {
     std::optional<double> frozen_at_ms; ///< return of its FIFREEZE, from the start of the window
 };
 
+/// What became of an application that was quiesced for the set.
+struct ManifestWriter {
+    std::string name;
+    std::string kind;                 ///< "script", "session", "unit"
+    std::vector<std::string> volumes; ///< members that it concerns
+    bool quiesced = false;            ///< held quiet from before the window to after it
+    std::string error;                ///< why not; empty when all went well
+    std::optional<double> freeze_ms;
+    std::optional<double> thaw_ms;
+    std::map<std::string, std::string> records; ///< what it wants kept: "backup_label" of PostgreSQL, a log's position
+};
+
 /// A span of the sequence for the timeline.
 struct ManifestSpan {
     std::string what;    ///< "arm", "prime", "freeze", "fire", "commit exec", "thaw", "finish"
@@ -57,6 +70,7 @@ struct Manifest {
     std::vector<std::string> notes; ///< sentences: what an admin should know although it failed nothing
     std::optional<double> window_ms; ///< start of first FIFREEZE to return of last FITHAW
     std::vector<ManifestMember> members;
+    std::vector<ManifestWriter> writers; ///< in the order of their freezes
     std::vector<ManifestSpan> timeline;
 };
 

@@ -52,5 +52,9 @@ void run_lvm_report(std::string_view input);
 void run_lvm_reference(std::string_view input);
 void run_record(std::string_view input);
 void run_freezer_message(std::string_view input);
+// writer_targets.cc
+void run_writer_config(std::string_view input);
+void run_session_answer(std::string_view input);
+void run_writer_record(std::string_view input);
 
 } // namespace quiesced::fuzz

@@ -39,6 +39,9 @@ constexpr auto kTargets = std::to_array<Target>({
     {"manifest", run_manifest},
     {"lvm_report", run_lvm_report},
     {"lvm_reference", run_lvm_reference},
+    {"writer_config", run_writer_config},
+    {"session_answer", run_session_answer},
+    {"writer_record", run_writer_record},
     {"record", run_record},
     {"freezer_message", run_freezer_message},
 });

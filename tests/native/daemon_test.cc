@@ -97,7 +97,8 @@ protected:
 
     std::vector<std::string> command() {
         return {QUIESCED_BUILT, "--bus", bus_->address(), "--state-directory", folder_ + "/state", "--run-directory", folder_ + "/run",
-                "--plugin-directory", folder_ + "/plugins", "--freezer", QUIESCED_FREEZER_BUILT, "--hooks-directory", folder_ + "/hooks"};
+                "--plugin-directory", folder_ + "/plugins", "--freezer", QUIESCED_FREEZER_BUILT, "--hooks-directory", folder_ + "/hooks",
+                "--writers-directory", folder_ + "/writers"};
     }
     void start() {
         const auto begin = Monotonic::now();

@@ -31,7 +31,10 @@ public:
     std::vector<std::string> thaw(const WriterContext& /*context*/) override { return {}; }
     void cancel() override {}
     [[nodiscard]] std::vector<std::string> notes() const override { return {}; }
-    [[nodiscard]] Result<WriterList> list() const override { return list_; }
+    [[nodiscard]] Result<WriterList> list(const std::vector<std::string>& volumes, const Inventory& /*inventory*/) const override {
+        EXPECT_FALSE(volumes.empty());
+        return list_;
+    }
 
 private:
     Result<WriterList> list_;
@@ -163,7 +166,7 @@ TEST_F(PlanOfASet, SpaceThatIsMissingMakesItInfeasible) {
 
 TEST_F(PlanOfASet, WritersAreListedAndNotRun) {
     guest_.lv("/srv/data", 1);
-    sources_.writers = std::make_unique<ListedWriters>(WriterList{.writers = {{.name = "10-db", .kind = "script", .path = "/hooks/10-db"}}, .left_out = {"x"}});
+    sources_.writers = std::make_unique<ListedWriters>(WriterList{.writers = {{.name = "10-db", .kind = "script", .path = "/hooks/10-db", .volumes = {}}}, .left_out = {"x"}});
     auto report = plan({"/srv/data"});
     EXPECT_TRUE(report.feasible);
     EXPECT_EQ(report.writers.writers.at(0).name, "10-db");

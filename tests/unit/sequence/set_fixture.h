@@ -30,6 +30,14 @@ inline Error error(ErrorKind kind, std::string context) {
 class FakeWriters : public Writers {
 public:
     explicit FakeWriters(FakeCalls& calls, SimWorld& world, bool& refuse) : calls_(calls), world_(world), refuse_(refuse) {}
+    Result<void> prepare(const WriterContext& /*context*/, const Inventory& /*inventory*/) override {
+        calls_.add("prepare");
+        return {};
+    }
+    [[nodiscard]] std::vector<WriterReport> report() const override {
+        return {{.name = "db", .kind = "session", .volumes = {"/srv/data"}, .quiesced = true, .raises = true, .error = {}, .freeze_ms = 1.0,
+                 .thaw_ms = 1.0, .records = {{"backup_label", "START WAL LOCATION"}}}};
+    }
     Result<std::size_t> freeze(const WriterContext& /*context*/) override {
         calls_.add(world_.held().empty() ? "freeze before the window" : "freeze inside the window");
         if (refuse_) return fail(ErrorKind::writer_failed, "postgres said no");

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include "sequence/set_report.h"
 #include "set_fixture.h"
 
 namespace quiesced {
@@ -232,8 +233,63 @@ TEST_F(Set, WritersFreezeBeforeTheWindowAndThawAfterIt) {
     with_writers_ = true;
     make();
     ASSERT_TRUE(run(Step::take));
-    EXPECT_THAT(writer_calls_.all(), ElementsAre("freeze before the window", "thaw after the window"));
-    EXPECT_EQ(set_->consistency(), "application");
+    EXPECT_THAT(writer_calls_.all(), ElementsAre("prepare", "freeze before the window", "thaw after the window"));
+    const auto manifest = set_->describe();
+    EXPECT_EQ(manifest.members.at(0).consistency, "application");
+    EXPECT_EQ(manifest.members.at(1).consistency, "filesystem") << "no writer concerns it";
+    EXPECT_EQ(manifest.consistency, "filesystem") << "the weakest of the members'";
+    ASSERT_EQ(manifest.writers.size(), 1U);
+    EXPECT_EQ(manifest.writers[0].records.at("backup_label"), "START WAL LOCATION");
+}
+
+TEST_F(Set, WritersThatWerePreparedAreEndedWithTheSet) {
+    with_writers_ = true;
+    make();
+    ASSERT_TRUE(run(Step::prepare));
+    EXPECT_THAT(writer_calls_.all(), ElementsAre("prepare"));
+    ASSERT_TRUE(run(Step::abort));
+    EXPECT_THAT(writer_calls_.all(), Contains("thaw after the window, aborted"));
+}
+
+/// A manifest of two members that were frozen well, and what writers make of it.
+Manifest judged(const std::vector<WriterReport>& writers) {
+    Manifest manifest;
+    manifest.consistency = "filesystem";
+    for (const char* name : {"/srv/a", "/srv/b"}) {
+        manifest.members.emplace_back().volume = name;
+        manifest.members.back().consistency = "filesystem";
+    }
+    report_writers(manifest, writers);
+    return manifest;
+}
+
+WriterReport writer_of(std::vector<std::string> volumes, bool quiesced = true, bool raises = true) {
+    return {.name = "w", .kind = "script", .volumes = std::move(volumes), .quiesced = quiesced, .raises = raises, .error = {}, .freeze_ms = {},
+            .thaw_ms = {}, .records = {}};
+}
+
+TEST(WriterConsistency, AMemberIsWorthApplicationWhenAllItsWritersWereQuiesced) {
+    EXPECT_EQ(judged({writer_of({"/srv/a", "/srv/b"})}).consistency, "application");
+    EXPECT_EQ(judged({writer_of({"/srv/a"}), writer_of({"/srv/b"})}).consistency, "application");
+    const auto half = judged({writer_of({"/srv/a"}), writer_of({"/srv/a", "/srv/b"}, false)});
+    EXPECT_EQ(half.members[0].consistency, "filesystem") << "one of its two writers was not quiesced";
+    EXPECT_EQ(half.members[1].consistency, "filesystem");
+    EXPECT_EQ(judged({}).consistency, "filesystem");
+}
+
+TEST(WriterConsistency, AWriterThatDoesNotRaiseSpoilsNothingAndRaisesNothing) {
+    EXPECT_EQ(judged({writer_of({"/srv/a", "/srv/b"}, true, false)}).consistency, "filesystem");
+    EXPECT_EQ(judged({writer_of({"/srv/a", "/srv/b"}, true, false), writer_of({"/srv/a", "/srv/b"})}).consistency, "application");
+}
+
+TEST(WriterConsistency, WhatWasNotFrozenIsNotRaised) {
+    Manifest manifest;
+    manifest.consistency = "crash";
+    manifest.members.emplace_back().volume = "/srv/a";
+    manifest.members.back().consistency = "crash";
+    report_writers(manifest, {writer_of({"/srv/a"})});
+    EXPECT_EQ(manifest.members[0].consistency, "crash");
+    EXPECT_EQ(manifest.consistency, "crash");
 }
 
 TEST_F(Set, AWriterThatRefusesFailsTheSetBeforeAnythingIsFrozen) {

@@ -48,6 +48,8 @@ Manifest example() {
     ManifestMember second;
     second.thaw_ms = 7;
     manifest.members = {member, second};
+    manifest.writers = {{.name = "db", .kind = "session", .volumes = {"/srv"}, .quiesced = true, .error = "late", .freeze_ms = 1.5, .thaw_ms = {},
+                         .records = {{"backup_label", "START WAL LOCATION: 0/2\n"}}}};
     manifest.timeline = {{"arm", -20.5, 10}, {"freeze", 0, 1.25}};
     return manifest;
 }
@@ -79,6 +81,13 @@ TEST(Manifest, EveryFieldSurvivesTheRoundTrip) {
     EXPECT_FALSE(member.thaw_ms);
     EXPECT_EQ(read->members.back().thaw_ms, 7.0);
     EXPECT_FALSE(read->members.back().hold_ms);
+    ASSERT_EQ(read->writers.size(), 1U);
+    const auto& writer = read->writers.front();
+    EXPECT_EQ(writer.name + writer.kind + writer.volumes.at(0) + writer.error, "dbsession/srvlate");
+    EXPECT_TRUE(writer.quiesced);
+    EXPECT_EQ(writer.freeze_ms, 1.5);
+    EXPECT_FALSE(writer.thaw_ms.has_value());
+    EXPECT_EQ(writer.records.at("backup_label"), "START WAL LOCATION: 0/2\n");
     ASSERT_EQ(read->timeline.size(), 2U);
     EXPECT_EQ(read->timeline.front().what, "arm");
     EXPECT_EQ(read->timeline.front().start_ms, -20.5);
@@ -105,7 +114,7 @@ TEST(Manifest, TimesMayBeAbsent) {
 TEST(Manifest, EveryMissingKeyIsNamed) {
     const auto good = nlohmann::json::parse(manifest_to_json(example()));
     for (const auto& [key, value] : good.items()) {
-        if (key == "window_ms" || key == "notes") continue; // may be missing: sets of older releases have none
+        if (key == "window_ms" || key == "notes" || key == "writers") continue; // may be missing: sets of older releases have none
         auto json = good;
         json.erase(key);
         expect_refusal(json, key + " is missing");
@@ -117,6 +126,10 @@ TEST(Manifest, EveryMissingKeyIsNamed) {
         expect_refusal(json, "members[1]." + key + " is missing");
     }
     auto json = good;
+    json["writers"][0]["records"]["backup_label"] = 1;
+    expect_refusal(json, "writers[0].records.backup_label is no text");
+    json.erase("writers");
+    EXPECT_TRUE(manifest_from_json(json.dump())) << "earlier releases wrote none";
     json["timeline"][0].erase("start_ms");
     expect_refusal(json, "timeline[0].start_ms is missing");
 }

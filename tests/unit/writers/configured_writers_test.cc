@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "writers/script_writers.h"
+#include "writers/configured_writers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -17,6 +17,7 @@
 
 #include "base/file.h"
 #include "hooks_fixture.h"
+#include "volumes/inventory.h"
 
 namespace quiesced {
 namespace {
@@ -39,14 +40,18 @@ bool dies(const std::string& process) {
     return false;
 }
 
-class ScriptWritersTest : public HooksFixture {
+class HookWriters : public HooksFixture {
 protected:
     [[nodiscard]] std::unique_ptr<Writers> make(milliseconds limit = milliseconds(20000)) const {
-        return make_script_writers({.directory = hooks_, .limit = limit});
+        return make_configured_writers({.hooks_directory = hooks_, .writers_directory = root_ + "/writers.d", .record_directory = {}, .limit = limit, .units = {}});
+    }
+    static Result<std::size_t> freeze(Writers& writers, const WriterContext& context) {
+        if (auto prepared = writers.prepare(context, Inventory{}); !prepared) return pass(prepared);
+        return writers.freeze(context);
     }
     /// The error of a freeze that has to fail.
     static Error failure(Writers& writers, const WriterContext& context) {
-        auto frozen = writers.freeze(context);
+        auto frozen = freeze(writers, context);
         EXPECT_FALSE(frozen) << "froze " << *frozen;
         return frozen ? Error{} : frozen.error();
     }
@@ -54,12 +59,12 @@ protected:
     const WriterContext context_{.set = "set-1", .volumes = {"/srv/a", "/srv/b c"}};
 };
 
-TEST_F(ScriptWritersTest, FreezeGoesUpTheNamesAndThawDown) {
+TEST_F(HookWriters, FreezeGoesUpTheNamesAndThawDown) {
     logging("20-b");
     logging("10-a");
     logging("30-c");
     const auto writers = make();
-    const auto frozen = writers->freeze(context_);
+    const auto frozen = freeze(*writers, context_);
     ASSERT_TRUE(frozen) << frozen.error().message();
     EXPECT_EQ(*frozen, 3U);
     EXPECT_EQ(log(), "10-a freeze\n20-b freeze\n30-c freeze\n");
@@ -67,46 +72,46 @@ TEST_F(ScriptWritersTest, FreezeGoesUpTheNamesAndThawDown) {
     EXPECT_EQ(log(), "10-a freeze\n20-b freeze\n30-c freeze\n30-c thaw\n20-b thaw\n10-a thaw\n");
 }
 
-TEST_F(ScriptWritersTest, ThawRunsOnceHoweverOftenItIsAskedFor) {
+TEST_F(HookWriters, ThawRunsOnceHoweverOftenItIsAskedFor) {
     logging("10-a");
     auto writers = make();
     EXPECT_THAT(writers->thaw(context_), IsEmpty());
     EXPECT_EQ(log(), "");
-    ASSERT_TRUE(writers->freeze(context_));
+    ASSERT_TRUE(freeze(*writers, context_));
     EXPECT_THAT(writers->thaw(context_), IsEmpty());
     EXPECT_THAT(writers->thaw(context_), IsEmpty());
     writers.reset();
     EXPECT_EQ(log(), "10-a freeze\n10-a thaw\n");
 }
 
-TEST_F(ScriptWritersTest, ASecondFreezeIsRefusedAndLosesNothing) {
+TEST_F(HookWriters, ASecondFreezeIsRefusedAndLosesNothing) {
     logging("10-a");
     const auto writers = make();
-    ASSERT_TRUE(writers->freeze(context_));
+    ASSERT_TRUE(freeze(*writers, context_));
     EXPECT_EQ(failure(*writers, context_).kind, ErrorKind::wrong_state);
     EXPECT_THAT(writers->thaw(context_), IsEmpty());
     EXPECT_EQ(log(), "10-a freeze\n10-a thaw\n");
 }
 
-TEST_F(ScriptWritersTest, TheEndOfTheObjectThawsAsAborted) {
+TEST_F(HookWriters, TheEndOfTheObjectThawsAsAborted) {
     script("10-a", "echo \"$1 $QUIESCED_ABORTED\" >> $here/log");
     {
         const auto writers = make();
-        ASSERT_TRUE(writers->freeze(context_));
+        ASSERT_TRUE(freeze(*writers, context_));
     }
     EXPECT_EQ(log(), "freeze 0\nthaw 1\n");
 }
 
-TEST_F(ScriptWritersTest, NoDirectoryMeansNoWriters) {
+TEST_F(HookWriters, NoDirectoryMeansNoWriters) {
     std::filesystem::remove(hooks_);
     const auto writers = make();
-    const auto frozen = writers->freeze(context_);
+    const auto frozen = freeze(*writers, context_);
     ASSERT_TRUE(frozen) << frozen.error().message();
     EXPECT_EQ(*frozen, 0U);
     EXPECT_THAT(writers->thaw(context_), IsEmpty());
 }
 
-TEST_F(ScriptWritersTest, AFailedFreezeStopsThereAndThawsTheFailedOneToo) {
+TEST_F(HookWriters, AFailedFreezeStopsThereAndThawsTheFailedOneToo) {
     logging("10-a");
     logging("20-b", "echo first >&2; echo 'cannot lock tables' >&2; test $1 = thaw || exit 3");
     logging("30-c");
@@ -120,18 +125,18 @@ TEST_F(ScriptWritersTest, AFailedFreezeStopsThereAndThawsTheFailedOneToo) {
     EXPECT_EQ(log(), "10-a freeze\n20-b freeze\n20-b thaw\n10-a thaw\n") << "undone twice";
 }
 
-TEST_F(ScriptWritersTest, AFailedThawIsReportedAndTheOthersStillRun) {
+TEST_F(HookWriters, AFailedThawIsReportedAndTheOthersStillRun) {
     logging("10-a");
     logging("20-b", "test $1 = freeze || { echo 'no such table' >&2; exit 1; }");
     logging("30-c");
     const auto writers = make();
-    ASSERT_TRUE(writers->freeze(context_));
+    ASSERT_TRUE(freeze(*writers, context_));
     EXPECT_THAT(writers->thaw(context_),
                 ElementsAre(HasSubstr(hooks_ + "/20-b failed to thaw with exit status 1: no such table")));
     EXPECT_THAT(log(), HasSubstr("30-c thaw\n20-b thaw\n10-a thaw\n"));
 }
 
-TEST_F(ScriptWritersTest, ThawsThatFailAfterAFailedFreezeAreInItsError) {
+TEST_F(HookWriters, ThawsThatFailAfterAFailedFreezeAreInItsError) {
     logging("10-a", "test $1 = freeze || exit 4");
     logging("20-b", "exit 5");
     const auto writers = make();
@@ -141,7 +146,7 @@ TEST_F(ScriptWritersTest, ThawsThatFailAfterAFailedFreezeAreInItsError) {
                                           HasSubstr("10-a failed to thaw with exit status 4")));
 }
 
-TEST_F(ScriptWritersTest, AHangIsKilledWithItsGrandchildrenAndThawed) {
+TEST_F(HookWriters, AHangIsKilledWithItsGrandchildrenAndThawed) {
     logging("10-a");
     logging("20-hangs", "trap '' TERM\n"
                         "test $1 = thaw && exit 0\n"
@@ -163,27 +168,27 @@ TEST_F(ScriptWritersTest, AHangIsKilledWithItsGrandchildrenAndThawed) {
     EXPECT_EQ(log(), "10-a freeze\n20-hangs freeze\n20-hangs thaw\n10-a thaw\n");
 }
 
-TEST_F(ScriptWritersTest, AHangingThawIsKilledAndTheOthersStillRun) {
+TEST_F(HookWriters, AHangingThawIsKilledAndTheOthersStillRun) {
     logging("10-a");
     logging("20-hangs", "test $1 = freeze || sleep 1000");
     const auto writers = make(milliseconds(700));
-    ASSERT_TRUE(writers->freeze(context_));
+    ASSERT_TRUE(freeze(*writers, context_));
     EXPECT_THAT(writers->thaw(context_), ElementsAre(HasSubstr("20-hangs did not end its thaw within 700 ms")));
     EXPECT_THAT(log(), HasSubstr("10-a thaw\n"));
 }
 
-TEST_F(ScriptWritersTest, AGrandchildThatHoldsThePipesDoesNotProlongTheFreeze) {
+TEST_F(HookWriters, AGrandchildThatHoldsThePipesDoesNotProlongTheFreeze) {
     logging("10-a", "test $1 = thaw || sleep 1000 &");
     const auto writers = make(milliseconds(60000));
     const auto start = Monotonic::now();
-    ASSERT_TRUE(writers->freeze(context_));
+    ASSERT_TRUE(freeze(*writers, context_));
     EXPECT_LT(Monotonic::now() - start, milliseconds(10000));
 }
 
-TEST_F(ScriptWritersTest, TheSetIsToldInTheEnvironment) {
+TEST_F(HookWriters, TheSetIsToldInTheEnvironment) {
     script("10-a", "{ echo \"$#\"; env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= | sort; } > $here/env");
     const auto writers = make();
-    ASSERT_TRUE(writers->freeze(context_));
+    ASSERT_TRUE(freeze(*writers, context_));
     EXPECT_EQ(content("env"), "1\n"
                               "/srv/b c\n"
                               "LC_ALL=C\n"
@@ -193,42 +198,46 @@ TEST_F(ScriptWritersTest, TheSetIsToldInTheEnvironment) {
                               "QUIESCED_VOLUMES=/srv/a\n");
 }
 
-TEST_F(ScriptWritersTest, TheSetIsToldAsJsonOnStandardInput) {
+TEST_F(HookWriters, TheSetIsToldAsJsonOnStandardInput) {
     script("10-a", "cat > $here/$1.json");
     const auto writers = make();
-    ASSERT_TRUE(writers->freeze({.set = "set-2", .volumes = {"/a \"quoted\"\nname", "/b"}}));
+    ASSERT_TRUE(freeze(*writers, {.set = "set-2", .volumes = {"/a \"quoted\"\nname", "/b"}}));
     const nlohmann::json expected{{"version", 1},
                                   {"command", "freeze"},
                                   {"set", "set-2"},
                                   {"volumes", {"/a \"quoted\"\nname", "/b"}},
                                   {"aborted", false}};
-    EXPECT_EQ(nlohmann::json::parse(content("freeze.json"), nullptr, false), expected);
+    auto told = nlohmann::json::parse(content("freeze.json"), nullptr, false);
+    EXPECT_GT(told.value("limit_ms", 0), 1000);
+    EXPECT_LE(told.value("limit_ms", 0), 20000);
+    told.erase("limit_ms");
+    EXPECT_EQ(told, expected);
     EXPECT_THAT(writers->thaw({.set = "set-2", .volumes = {}, .aborted = true}), IsEmpty());
     const auto thawed = nlohmann::json::parse(content("thaw.json"), nullptr, false);
     EXPECT_EQ(thawed.value("command", ""), "thaw");
     EXPECT_TRUE(thawed.value("aborted", false));
 }
 
-TEST_F(ScriptWritersTest, ManyVolumesAreOnStandardInputOnly) {
+TEST_F(HookWriters, ManyVolumesAreOnStandardInputOnly) {
     script("10-reads", "cat > $here/$1.json; echo ${QUIESCED_VOLUMES-unset} > $here/volumes");
     script("20-does-not-read", "");
     const WriterContext many{.set = "set-3", .volumes = std::vector<std::string>(5000, "/" + std::string(100, 'v'))};
     const auto writers = make();
-    const auto frozen = writers->freeze(many);
+    const auto frozen = freeze(*writers, many);
     ASSERT_TRUE(frozen) << frozen.error().message();
     EXPECT_EQ(nlohmann::json::parse(content("freeze.json"), nullptr, false)["volumes"].size(), 5000U);
     EXPECT_EQ(content("volumes"), "unset\n");
 }
 
-TEST_F(ScriptWritersTest, AVolumeThatIsNoUtf8IsToldAllTheSame) {
+TEST_F(HookWriters, AVolumeThatIsNoUtf8IsToldAllTheSame) {
     script("10-a", "cat > $here/$1.json; echo \"$QUIESCED_VOLUMES\" > $here/volumes");
     const auto writers = make();
-    ASSERT_TRUE(writers->freeze({.set = "set-4", .volumes = {"/caf\xe9"}}));
+    ASSERT_TRUE(freeze(*writers, {.set = "set-4", .volumes = {"/caf\xe9"}}));
     EXPECT_EQ(content("volumes"), "/caf\xe9\n");
     EXPECT_EQ(nlohmann::json::parse(content("freeze.json"), nullptr, false)["volumes"][0], "/caf\xef\xbf\xbd");
 }
 
-TEST_F(ScriptWritersTest, TenMebibytesOfOutputNeitherHangNorFill) {
+TEST_F(HookWriters, TenMebibytesOfOutputNeitherHangNorFill) {
     logging("10-talks", "head -c 10485760 /dev/zero; head -c 10485760 /dev/zero >&2; test $1 = thaw");
     const auto writers = make();
     const auto error = failure(*writers, context_);
@@ -238,13 +247,13 @@ TEST_F(ScriptWritersTest, TenMebibytesOfOutputNeitherHangNorFill) {
     EXPECT_EQ(log(), "10-talks freeze\n10-talks thaw\n");
 }
 
-TEST_F(ScriptWritersTest, ControlCharactersOfAScriptDoNotReachTheLog) {
+TEST_F(HookWriters, ControlCharactersOfAScriptDoNotReachTheLog) {
     logging("10-a", "printf 'bad \\033[2Jthing\\r\\n\\n' >&2; exit 1");
     const auto writers = make();
     EXPECT_THAT(failure(*writers, context_).context, HasSubstr("exit status 1: bad ?[2Jthing"));
 }
 
-TEST_F(ScriptWritersTest, OneWritableFileKeepsAllFromRunning) {
+TEST_F(HookWriters, OneWritableFileKeepsAllFromRunning) {
     logging("10-a");
     ::chmod(logging("20-b").c_str(), 0777);
     const auto writers = make();
@@ -254,26 +263,26 @@ TEST_F(ScriptWritersTest, OneWritableFileKeepsAllFromRunning) {
     EXPECT_EQ(log(), "");
 }
 
-TEST_F(ScriptWritersTest, AFileThatBecameWritableIsNotRunForItsThaw) {
+TEST_F(HookWriters, AFileThatBecameWritableIsNotRunForItsThaw) {
     logging("10-a");
     logging("20-b", "chmod 0777 $0");
     const auto writers = make();
-    ASSERT_TRUE(writers->freeze(context_));
+    ASSERT_TRUE(freeze(*writers, context_));
     EXPECT_THAT(writers->thaw(context_), ElementsAre(AllOf(HasSubstr("20-b cannot be run to thaw"),
                                                            HasSubstr("writable by others"), HasSubstr("by hand"))));
     EXPECT_EQ(log(), "10-a freeze\n20-b freeze\n10-a thaw\n");
 }
 
-TEST_F(ScriptWritersTest, AScriptThatVanishesBeforeItsThawIsReported) {
+TEST_F(HookWriters, AScriptThatVanishesBeforeItsThawIsReported) {
     logging("10-a");
     logging("20-b", "rm $0");
     const auto writers = make();
-    ASSERT_TRUE(writers->freeze(context_));
+    ASSERT_TRUE(freeze(*writers, context_));
     EXPECT_THAT(writers->thaw(context_), ElementsAre(HasSubstr("20-b cannot be run to thaw")));
     EXPECT_THAT(log(), HasSubstr("10-a thaw\n"));
 }
 
-TEST_F(ScriptWritersTest, AScriptWithoutItsInterpreterFailsTheFreezeAndHasNoThaw) {
+TEST_F(HookWriters, AScriptWithoutItsInterpreterFailsTheFreezeAndHasNoThaw) {
     logging("10-a");
     const auto path = script("20-b", "");
     ASSERT_TRUE(write_file(path, "#!/nonexistent/interpreter\n"));
@@ -284,18 +293,18 @@ TEST_F(ScriptWritersTest, AScriptWithoutItsInterpreterFailsTheFreezeAndHasNoThaw
     EXPECT_EQ(log(), "10-a freeze\n10-a thaw\n");
 }
 
-TEST_F(ScriptWritersTest, WhatIsNotExecutableIsNotedAndNotRun) {
+TEST_F(HookWriters, WhatIsNotExecutableIsNotedAndNotRun) {
     logging("10-a");
     ::chmod(logging("20-off").c_str(), 0644);
     const auto writers = make();
-    const auto frozen = writers->freeze(context_);
+    const auto frozen = freeze(*writers, context_);
     ASSERT_TRUE(frozen) << frozen.error().message();
     EXPECT_EQ(*frozen, 1U);
     EXPECT_THAT(writers->notes(), ElementsAre(hooks_ + "/20-off is not executable: ignored"));
     EXPECT_EQ(log(), "10-a freeze\n");
 }
 
-TEST_F(ScriptWritersTest, CancelStartsNoMoreWritersAndThawsTheBegun) {
+TEST_F(HookWriters, CancelStartsNoMoreWritersAndThawsTheBegun) {
     logging("10-a", "while test $1 = freeze -a ! -e $here/go; do sleep 0.01; done");
     logging("20-b");
     const auto writers = make();
