@@ -8,6 +8,7 @@ build_packages=(
     libblkid-dev libmount-dev libudev-dev libdevmapper-dev libsystemd-dev systemd
     libsdbus-c++-dev libsdbus-c++-bin libspdlog-dev libexpected-dev libcli11-dev nlohmann-json3-dev libinih-dev libsmartcols-dev
     libgraphviz-dev libpugixml-dev libexpat1-dev libvalijson-dev libcurl4-openssl-dev
+    libpq-dev libmariadb-dev libhiredis-dev
     libgtest-dev libgmock-dev xz-utils
 )
 
