@@ -158,9 +158,10 @@ Answer<std::vector<std::string>> Client::sets() {
 Answer<std::string> Client::create(const std::vector<std::string>& volumes, const SetWishes& wishes) {
     return attempt([&] {
         const auto ms = [](std::chrono::milliseconds time) { return sdbus::Variant(static_cast<std::uint32_t>(time.count())); };
-        Dict options{{"bind", sdbus::Variant(true)}, {"deadline_ms", ms(wishes.deadline)}};
+        Dict options{{"bind", sdbus::Variant(wishes.bind)}, {"deadline_ms", ms(wishes.deadline)}};
         if (wishes.member_limit.count() > 0) options["member_limit_ms"] = ms(wishes.member_limit);
         if (wishes.accept_foreign_freeze) options["foreign_freeze"] = sdbus::Variant(std::string("accept"));
+        if (!wishes.providers.empty()) options["providers"] = sdbus::Variant(wishes.providers);
         if (wishes.keep_journal) options["relinquish_journal"] = sdbus::Variant(false);
         return id_of(ManagerProxy(*connection_).CreateSet(volumes, options));
     });
@@ -172,6 +173,19 @@ Answer<std::string> Client::take(const std::string& set) {
 
 Answer<std::string> Client::describe(const std::string& set) {
     return attempt_on(set, [&] { return SetProxy(*connection_, set).Describe({}); });
+}
+
+Answer<void> Client::step(const std::string& set, const std::string& name) {
+    return attempt_on(set, [&] {
+        SetProxy proxy(*connection_, set);
+        if (name == "Prepare") proxy.Prepare({});
+        else if (name == "Freeze") proxy.Freeze({});
+        else if (name == "Snapshot") proxy.Snapshot({});
+    });
+}
+
+Answer<std::string> Client::state(const std::string& set) {
+    return attempt_on(set, [&] { return SetProxy(*connection_, set).State(); });
 }
 
 Answer<void> Client::remove(const std::string& set) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,6 +38,8 @@ struct SetWishes {
     std::chrono::milliseconds member_limit{0}; ///< longest freeze of one file system; 0: none
     bool accept_foreign_freeze = false;
     bool keep_journal = false; ///< the journal stays where it is, even on a member
+    bool bind = true;          ///< it is aborted when this client leaves the bus before it is complete
+    std::map<std::string, std::string> providers = {}; ///< name of a volume to that of the provider that is to take its snapshot
 };
 
 /// The daemon, as seen over the bus. Each call waits for its answer. Not thread-safe.
@@ -56,11 +59,14 @@ public:
     Answer<nlohmann::json> match(const nlohmann::json& disks, bool remember, bool forget);
     /// Ids, oldest first.
     Answer<std::vector<std::string>> sets();
-    /// The new set's id. It is aborted when this client leaves the bus before it is complete.
+    /// The new set's id.
     Answer<std::string> create(const std::vector<std::string>& volumes, const SetWishes& wishes);
     /// The manifest, as JSON.
     Answer<std::string> take(const std::string& set);
     Answer<std::string> describe(const std::string& set);
+    /// One step: "Prepare", "Freeze", "Snapshot".
+    Answer<void> step(const std::string& set, const std::string& name);
+    Answer<std::string> state(const std::string& set);
     Answer<void> remove(const std::string& set);
     Answer<void> thaw(const std::string& set);
     Answer<void> abort(const std::string& set);

@@ -32,6 +32,12 @@ struct Request {
     std::string set;
     std::vector<std::string> sets;
     std::string draw_program = QUIESCED_LIBEXECDIR "/quiesced-draw";
+    std::string hook_tool; ///< "qemu-ga"; empty: all, for status
+    std::string hook_step; ///< freeze, thaw, abort; install, remove, status
+    std::string hook_config = QUIESCED_SYSCONFDIR "/hook.conf";
+    std::string hook_source = QUIESCED_DATADIR "/hooks"; ///< what is installed comes from here
+    std::string hook_root;                               ///< and goes below here; empty: the system
+    std::string run_directory = "/run/quiesced";
     std::string daemon_program = QUIESCED_SBINDIR "/quiesced";
 };
 
@@ -56,6 +62,9 @@ ExitCode show_timeline(const Context& context);
 ExitCode delete_sets(const Context& context);
 ExitCode thaw_set(const Context& context);
 ExitCode abort_sets(const Context& context);
+
+ExitCode run_hook(const Context& context); ///< freeze, thaw or abort, for a hypervisor's guest tools
+ExitCode manage_hooks(const Request& request);
 
 /// Becomes the daemon's program, which thaws whatever it finds frozen; returns when that was not possible. Neither a bus nor a
 /// running daemon is needed.

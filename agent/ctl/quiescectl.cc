@@ -22,6 +22,7 @@ constexpr std::array kCommands{
     Command{"volumes", list_volumes}, Command{"plan", show_plan},       Command{"snapshot", take_snapshot},
     Command{"show", show},            Command{"timeline", show_timeline}, Command{"thaw", thaw_set},
     Command{"abort", abort_sets},     Command{"delete", delete_sets},   Command{"match", match_disks},
+    Command{"hook", run_hook},
 };
 
 void add_looks(CLI::App& app, Request& request) {
@@ -81,8 +82,32 @@ void add_deeds(CLI::App& app, Request& request) {
     remove->add_option("set", request.sets, "Their ids")->required();
 }
 
+void add_hooks(CLI::App& app, Request& request) {
+    auto* hook = app.add_subcommand("hook", "What hypervisors' guest tools call, and installing it for them");
+    hook->require_subcommand(1);
+    hook->fallthrough();
+    const auto add = [&](const char* name, const char* text, bool needs_tool) {
+        auto* step = hook->add_subcommand(name, text);
+        auto* tool = step->add_option("tool", request.hook_tool, "qemu-ga, open-vm-tools, azure, google, nutanix");
+        if (needs_tool) tool->required();
+        step->callback([&request, name] { request.hook_step = name; });
+        return step;
+    };
+    add("freeze", "Freeze all volumes, and cut those whose snapshot the host does not take", true);
+    add("thaw", "Thaw them, and finish the set", true);
+    add("abort", "Thaw them, and give the set up: the tool's own snapshot failed", true);
+    add("install", "Have a tool call us; never replaces a file of yours", true);
+    add("remove", "Undo that", true);
+    add("status", "Say which tools call us", false);
+    hook->add_option("--config", request.hook_config, "What is frozen")->capture_default_str();
+    hook->add_option("--source", request.hook_source, "Where the files to install are")->capture_default_str();
+    hook->add_option("--root", request.hook_root, "Install below this folder");
+    hook->add_option("--run-directory", request.run_directory, "Where the held set is noted")->capture_default_str();
+}
+
 ExitCode run(const CLI::App& app, const Request& request) {
     if (request.emergency) return thaw_in_emergency(request);
+    if (request.hook_step == "install" || request.hook_step == "remove" || request.hook_step == "status") return manage_hooks(request);
     const auto screen = screen_of(STDOUT_FILENO, colour_mode(request.colour));
     if (request.columns == "help") return list_columns(screen);
     auto client = Client::connect(request.bus);
@@ -109,6 +134,7 @@ int main(int argc, char** argv) {
     app.footer("Exit codes: 0 done, 1 refused or failed, 2 usage, 3 quiesced cannot be reached, 4 a disk has no match or several.");
     quiesced::add_looks(app, request);
     quiesced::add_deeds(app, request);
+    quiesced::add_hooks(app, request);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// quiescectl hook: what hypervisors' guest tools call, and putting it in their way.
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <iostream>
+
+#include "base/file.h"
+#include "ctl/commands.h"
+#include "ctl/hook_config.h"
+#include "ctl/hook_tools.h"
+
+namespace quiesced {
+namespace {
+
+/// Which set the tool holds: a file in /run, the only place that is never frozen.
+std::string held_file(const Request& request) { return "held-by-" + request.hook_tool; }
+
+std::string held_set(const Request& request) { return read_attribute_at(AT_FDCWD, request.run_directory + "/" + held_file(request)).value_or(""); }
+
+void forget_held_set(const Request& request) { ::unlink((request.run_directory + "/" + held_file(request)).c_str()); }
+
+Result<void> note_held_set(const Request& request, const std::string& set) {
+    const auto directory = open_at(AT_FDCWD, request.run_directory, O_RDONLY | O_DIRECTORY);
+    if (!directory) return tl::unexpected<Error>(directory.error());
+    return replace_file_at(directory->get(), held_file(request), set + "\n", 0600);
+}
+
+/// From nothing up to: everything frozen, LUNs and volumes of the guest cut.
+ExitCode freeze_for(const Context& context, const HookConfig& config) {
+    auto& client = context.client;
+    const auto volumes = client.volumes();
+    if (!volumes) return complain(volumes.error());
+    const auto chosen = choose_hook_volumes(config, *volumes);
+    if (chosen.names.empty()) return complain({ExitCode::refused, "", "there is no volume to freeze. See: quiescectl volumes, and hook.conf"});
+    // A set that this tool never thawed: it, or the host, has lost it. One that another tool holds is refused by CreateSet.
+    if (const auto left = held_set(context.request); !left.empty()) static_cast<void>(client.abort(left));
+    const auto set = client.create(chosen.names, {.deadline = config.deadline, .bind = false, .providers = chosen.providers});
+    if (!set) return complain(set.error());
+    // Before anything is frozen: a thaw that comes early has to find it.
+    if (const auto noted = note_held_set(context.request, *set); !noted) {
+        static_cast<void>(client.abort(*set));
+        return complain(noted.error());
+    }
+    for (const char* name : {"Prepare", "Freeze", "Snapshot"}) {
+        const auto done = client.step(*set, name);
+        if (done) continue;
+        static_cast<void>(client.abort(*set)); // thawed already, if the daemon failed it
+        forget_held_set(context.request);
+        return complain(done.error());
+    }
+    return ExitCode::ok;
+}
+
+/// The tool has thawed already what it knows of; now the rest, the writers, and the set is finished.
+ExitCode thaw_for(const Context& context) {
+    const auto set = held_set(context.request);
+    if (set.empty()) return ExitCode::ok; // thawed before, or never frozen
+    const auto thawed = context.client.thaw(set);
+    forget_held_set(context.request);
+    if (thawed) return ExitCode::ok;
+    // Not everything had been cut: whatever it is doing, it is given up.
+    static_cast<void>(context.client.abort(set));
+    return complain(thawed.error());
+}
+
+/// The tool's snapshot failed: what was cut here is of no use.
+ExitCode abort_for(const Context& context) {
+    const auto set = held_set(context.request);
+    if (set.empty()) return ExitCode::ok;
+    const auto aborted = context.client.abort(set);
+    forget_held_set(context.request);
+    return aborted ? ExitCode::ok : complain(aborted.error());
+}
+
+ExitCode unknown_tool(const std::string& name) {
+    return complain({ExitCode::usage, "", "'" + name + "' is no tool that is known. See: quiescectl hook status"});
+}
+
+ExitCode print_steps(const Result<std::vector<std::string>>& steps) {
+    if (!steps) return complain(steps.error());
+    for (const auto& step : *steps) std::cout << step << "\n";
+    return ExitCode::ok;
+}
+
+} // namespace
+
+ExitCode run_hook(const Context& context) {
+    const auto& request = context.request;
+    if (find_hook_tool(request.hook_tool) == nullptr) return unknown_tool(request.hook_tool);
+    // Whatever the configuration has become meanwhile.
+    if (request.hook_step == "thaw") return thaw_for(context);
+    if (request.hook_step == "abort") return abort_for(context);
+    const auto config = read_hook_config(request.hook_config);
+    if (!config) return complain(config.error());
+    const auto code = freeze_for(context, *config);
+    return code != ExitCode::ok && config->may_fail ? ExitCode::ok : code;
+}
+
+ExitCode manage_hooks(const Request& request) {
+    if (request.hook_step == "status") {
+        for (const auto& tool : hook_tools())
+            if (request.hook_tool.empty() || request.hook_tool == tool.name) std::cout << hook_status(tool, request.hook_root);
+        return ExitCode::ok;
+    }
+    const auto* tool = find_hook_tool(request.hook_tool);
+    if (tool == nullptr) return unknown_tool(request.hook_tool);
+    return print_steps(request.hook_step == "install" ? install_hook(*tool, request.hook_source, request.hook_root)
+                                                      : remove_hook(*tool, request.hook_source, request.hook_root));
+}
+
+} // namespace quiesced
