@@ -35,17 +35,24 @@ std::vector<pid_t> read_processes(int proc) {
     return processes;
 }
 
-/// The superblock and the type in a line of a mount table, without a copy: most lines are not wanted.
-bool peek(std::string_view line, DeviceNumber& superblock, std::string_view& type) {
-    for (int field = 0; field < 2; ++field) {
+bool skip_fields(std::string_view& line, int count) {
+    for (; count > 0; --count) {
         const auto space = line.find(' ');
         if (space == std::string_view::npos) return false;
         line.remove_prefix(space + 1);
     }
+    return true;
+}
+
+/// The superblock and the type in a line of a mount table, without a copy: most lines are not wanted.
+bool peek(std::string_view line, DeviceNumber& superblock, std::string_view& type) {
+    if (!skip_fields(line, 2)) return false;
     const auto* const end = line.data() + line.size();
     const auto major = std::from_chars(line.data(), end, superblock.major);
     if (major.ec != std::errc{} || major.ptr == end || *major.ptr != ':') return false;
     if (std::from_chars(major.ptr + 1, end, superblock.minor).ec != std::errc{}) return false;
+    // Root, mount point and options come before any number of optional fields, which a dash ends.
+    if (!skip_fields(line, 3)) return false;
     const auto dash = line.find(" - ");
     if (dash == std::string_view::npos) return false;
     line.remove_prefix(dash + 3);
