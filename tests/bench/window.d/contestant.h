@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -43,6 +44,8 @@ public:
     /// One line: how long the freezer needed for what, in the last window.
     [[nodiscard]] const std::string& phases() const { return phases_; }
     [[nodiscard]] std::int64_t window_started() const { return window_started_; } ///< Monotonic, ns; of the last window
+    /// From the first FIFREEZE to the last FITHAW of the last window.
+    [[nodiscard]] std::chrono::nanoseconds window_length() const { return window_length_; }
 
 private:
     struct Window;
@@ -53,6 +56,7 @@ private:
     std::uint64_t peak_rss_kib_ = 0;
     std::string phases_;
     std::int64_t window_started_ = 0;
+    std::chrono::nanoseconds window_length_{0};
 };
 
 /// `fsfreeze --freeze` of one after another, then `fsfreeze --unfreeze`.

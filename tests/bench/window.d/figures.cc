@@ -72,6 +72,12 @@ std::optional<double> Figures::scaling_ratio(const std::string& above, unsigned 
     return one / other;
 }
 
+std::optional<double> Figures::quiet_ratio(unsigned above_size, unsigned below_size) const {
+    const auto one = quiet.find(above_size), other = quiet.find(below_size);
+    if (one == quiet.end() || other == quiet.end() || other->second.median <= 0) return std::nullopt;
+    return one->second.median / other->second.median;
+}
+
 std::string to_table(const Figures& figures) {
     const auto sizes = sizes_of(figures);
     std::string table = text("Longest stall of a writer in ms: median (least..most) of %u runs; Linux %s, %u processors, load %.1f before and %.1f after\n",
@@ -93,6 +99,12 @@ std::string to_table(const Figures& figures) {
         }
         table += '\n';
     }
+    if (!figures.quiet.empty()) {
+        table += text("%-22s", "its window, no writer");
+        if (figures.mixed_count != 0) table += text("%22s", "");
+        for (const auto size : sizes) table += text("%22s", figures.quiet.contains(size) ? cell(figures.quiet.at(size)).c_str() : "-");
+        table += '\n';
+    }
     table += '\n';
     const auto line = [&table](const std::optional<double>& ratio, const std::string& what) {
         if (ratio) table += text("%8.1f  ", *ratio) + what + '\n';
@@ -102,6 +114,7 @@ std::string to_table(const Figures& figures) {
     line(figures.mixed_ratio("unexpedited", "quiesced"), "times shorter than unexpedited" + mixed);
     line(figures.scaling_ratio("fsfreeze", 64, "quiesced", 64), "times shorter than one by one, 64 small ext4");
     line(figures.scaling_ratio("quiesced", 256, "quiesced", 16), "times as long for 256 as for 16 small ext4");
+    line(figures.quiet_ratio(256, 16), "times as long is its window for 256 as for 16 small ext4 that nobody writes to");
     if (figures.kill_release) line(figures.kill_release->median, "ms from SIGKILL of the daemon's process to the last writer's release" + mixed);
     for (const auto& [size, rss] : figures.freezer_rss_kib)
         line(static_cast<double>(rss) / 1024, text("MiB peak resident size of the freezer, %u file systems", size));
@@ -128,6 +141,8 @@ nlohmann::json to_json(const Figures& figures) {
     }
     for (const auto& [contestant, row] : figures.scaling)
         for (const auto& [size, spread] : row) json["scaling"][contestant]["at_" + std::to_string(size)] = to_json(spread);
+    for (const auto& [size, spread] : figures.quiet) json["quiet_window"]["at_" + std::to_string(size)] = to_json(spread);
+    put("quiet_ratio_256_16", figures.quiet_ratio(256, 16));
     for (const auto& [size, rss] : figures.freezer_rss_kib) json["freezer_peak_rss_kib"]["at_" + std::to_string(size)] = rss;
     put("ratio", figures.mixed_ratio("qemu_ga", "quiesced"));
     put("ratio_unexpedited", figures.mixed_ratio("unexpedited", "quiesced"));

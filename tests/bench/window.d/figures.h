@@ -30,12 +30,14 @@ struct Figures {
     unsigned mixed_dirty = 0, scaling_dirty = 0; ///< MiB on each file system
     std::map<std::string, Spread> mixed;                        ///< by contestant
     std::map<std::string, std::map<unsigned, Spread>> scaling;  ///< by contestant and number of file systems
+    std::map<unsigned, Spread> quiet;                           ///< quiesced's own window while nobody writes, by number of file systems
     std::optional<Spread> kill_release;
     std::map<unsigned, std::uint64_t> freezer_rss_kib;          ///< largest, by number of file systems
 
     /// The quotient of two medians; nullopt when one was not measured.
     [[nodiscard]] std::optional<double> scaling_ratio(const std::string& above, unsigned above_size, const std::string& below,
                                                       unsigned below_size) const;
+    [[nodiscard]] std::optional<double> quiet_ratio(unsigned above_size, unsigned below_size) const;
     [[nodiscard]] std::optional<double> mixed_ratio(const std::string& above, const std::string& below) const;
 };
 

@@ -79,6 +79,7 @@ Result<void> QuiescedContestant::finish() {
     peak_rss_kib_ = peak_rss_of(record.header().freezer_pid.load());
     phases_ = describe(record);
     window_started_ = record.header().window_started;
+    window_length_ = std::chrono::nanoseconds(record.header().window_ended.load() - window_started_);
     window_.reset();
     return {};
 }

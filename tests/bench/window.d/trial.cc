@@ -141,6 +141,15 @@ Result<Stalled> measure_stall(Contestant& contestant, const Volumes& volumes) {
     return Stalled{.stall = *longest, .volume = volumes[static_cast<std::size_t>(longest - stalls->begin())]->name()};
 }
 
+Result<std::chrono::nanoseconds> measure_quiet_window(QuiescedContestant& contestant, const Volumes& volumes) {
+    if (auto prepared = contestant.prepare(volumes); !prepared) return pass(prepared);
+    ScopeExit thaw([&] { thaw_all(volumes); });
+    if (auto passed = contestant.pass_window(); !passed) return pass(passed);
+    thaw.dismiss();
+    if (auto finished = contestant.finish(); !finished) return pass(finished);
+    return contestant.window_length();
+}
+
 Result<void> NoContestant::pass_window() {
     ::usleep(50'000);
     return {};

@@ -25,6 +25,9 @@ struct Stalled {
 /// One window while a writer writes to each volume. On error all are thawed.
 Result<Stalled> measure_stall(Contestant& contestant, const Volumes& volumes);
 
+/// How long quiesced's own window is while nobody writes. On error all are thawed.
+Result<std::chrono::nanoseconds> measure_quiet_window(QuiescedContestant& contestant, const Volumes& volumes);
+
 /// The writers only, for as long as a window may take.
 class NoContestant final : public Contestant {
 public:

@@ -178,8 +178,28 @@ private:
                     if (auto done = measure(*contestant, some, options_.scaling_dirty, samples); !done) return done;
             }
         }
+        if (wants("quiesced"))
+            if (auto done = run_quiet(all); !done) return done;
         for (const auto& [name, sizes] : samples)
             for (const auto& [size, stalls] : sizes) figures_.scaling[name][size] = Spread::of(stalls);
+        return {};
+    }
+
+    Result<void> run_quiet(const Volumes& all) {
+        QuiescedContestant contestant(options_.freezer, folder_, true);
+        for (const auto size : options_.sizes) {
+            const Volumes some(all.begin(), all.begin() + size);
+            std::vector<std::chrono::nanoseconds> windows;
+            for (unsigned run = 0; run < options_.runs; ++run) {
+                if (stop_asked) return fail(ErrorKind::lost, "interrupted");
+                if (auto made = make_dirty(some, options_.scaling_dirty); !made) return made;
+                const auto window = measure_quiet_window(contestant, some);
+                if (!window) return tl::unexpected<Error>(window.error());
+                windows.push_back(*window);
+                if (options_.verbose) std::cerr << size << " quiet " << to_ms(*window) << " ms (" << contestant.phases() << ")\n";
+            }
+            figures_.quiet[size] = Spread::of(windows);
+        }
         return {};
     }
 
