@@ -34,6 +34,7 @@
 #include "log.h"
 #include "sequence/journal.h"
 #include "sequence/set_manager.h"
+#include "snapshot/host_provider.h"
 #include "snapshot/lvm_provider.h"
 #include "writers/configured_writers.h"
 
@@ -196,13 +197,14 @@ private:
 };
 
 SetManager::Providers make_providers(const std::string& plugin_directory) {
-    return [plugin_directory, lvm = std::make_shared<LvmProvider>()] {
+    return [plugin_directory, lvm = std::make_shared<LvmProvider>(), host = std::make_shared<HostProvider>()] {
         std::vector<std::shared_ptr<Provider>> providers;
         PluginSettings settings;
         settings.directory = plugin_directory;
         for (const auto& name : installed_plugins(plugin_directory))
             providers.push_back(std::make_shared<PluginProvider>(name, settings));
         providers.push_back(lvm);
+        providers.push_back(host);
         return providers;
     };
 }

@@ -25,7 +25,7 @@ struct CreateOptions {
 
 Result<CreateOptions> read_create_options(const Dict& dict) {
     const Options options(dict);
-    if (auto known = options.only({"deadline_ms", "member_limit_ms", "prepare_limit_ms", "foreign_freeze", "relinquish_journal", "bind"}); !known) return pass(known);
+    if (auto known = options.only({"deadline_ms", "member_limit_ms", "prepare_limit_ms", "foreign_freeze", "relinquish_journal", "providers", "bind"}); !known) return pass(known);
     CreateOptions read;
     const auto deadline = options.get<std::uint32_t>("deadline_ms", static_cast<std::uint32_t>(read.set.deadline.count()));
     if (!deadline) return tl::unexpected<Error>(deadline.error());
@@ -46,6 +46,9 @@ Result<CreateOptions> read_create_options(const Dict& dict) {
     const auto journal = options.get("relinquish_journal", read.set.relinquish_journal);
     if (!journal) return tl::unexpected<Error>(journal.error());
     read.set.relinquish_journal = *journal;
+    const auto providers = options.get("providers", read.set.providers);
+    if (!providers) return tl::unexpected<Error>(providers.error());
+    read.set.providers = *providers;
     const auto bind = options.get("bind", false);
     if (!bind) return tl::unexpected<Error>(bind.error());
     read.bind = *bind;
@@ -54,13 +57,16 @@ Result<CreateOptions> read_create_options(const Dict& dict) {
 
 Result<PlanOptions> read_plan_options(const Dict& dict) {
     const Options options(dict);
-    if (auto known = options.only({"sample_ms"}); !known) return pass(known);
+    if (auto known = options.only({"sample_ms", "providers"}); !known) return pass(known);
     PlanOptions read;
     const auto sample = options.get<std::uint32_t>("sample_ms", static_cast<std::uint32_t>(read.sample.count()));
     if (!sample) return tl::unexpected<Error>(sample.error());
     if (*sample > kLongestSample)
         return fail(ErrorKind::invalid_argument, "sample_ms is " + std::to_string(*sample), "It must be from 0 to " + std::to_string(kLongestSample) + ".");
     read.sample = std::chrono::milliseconds(*sample);
+    const auto providers = options.get("providers", read.providers);
+    if (!providers) return tl::unexpected<Error>(providers.error());
+    read.providers = *providers;
     return read;
 }
 

@@ -8,6 +8,8 @@
 
 #include "bus/reply.h"
 #include "bus/volume_dict.h"
+#include "snapshot/host_provider.h"
+#include "snapshot/lvm_reference.h"
 
 namespace quiesced {
 namespace {
@@ -55,8 +57,13 @@ Dict member_to_dict(const ReportedMember& member, const Inventory& inventory) {
     return dict;
 }
 
+const char* kind_of(const std::string& provider) {
+    if (provider == kLvmProviderName) return "lvm";
+    return provider == kHostProviderName ? "host" : "plugin";
+}
+
 Dict provider_to_dict(const ReportedProvider& provider) {
-    Dict dict{{"name", text(provider.name)}, {"kind", text(provider.name == "lvm" ? "lvm" : "plugin")}, {"volumes", list(provider.volumes)}};
+    Dict dict{{"name", text(provider.name)}, {"kind", text(kind_of(provider.name))}, {"volumes", list(provider.volumes)}};
     put_error(dict, provider.error);
     return dict;
 }

@@ -47,11 +47,11 @@ void SnapshotSetObject::run(Step step, sdbus::Result<>&& result, const Dict& opt
     });
 }
 
-void SnapshotSetObject::Take(sdbus::Result<std::string>&& result, Dict options) {
+void SnapshotSetObject::run_for_manifest(Step step, sdbus::Result<std::string>&& result, const Dict& options) {
     const Reply<std::string> reply(std::move(result));
     if (auto checked = check(options); !checked) return reply.error(checked.error());
     // The set waits for its threads before it ends, so that it is there when this is called on one of them.
-    set_->post(Step::take, [&events = context_.events, reply, &set = *set_](const Result<void>& outcome) {
+    set_->post(step, [&events = context_.events, reply, &set = *set_](const Result<void>& outcome) {
         if (!outcome) return events.post([reply, error = outcome.error()] { reply.error(error); });
         events.post([reply, manifest = utf8(manifest_to_json(set.describe()))] { reply.values(manifest); });
     });
@@ -65,6 +65,15 @@ void SnapshotSetObject::KeepAlive(sdbus::Result<std::uint32_t>&& result, Dict op
         if (!remaining) return reply.error(remaining.error());
         constexpr std::int64_t most = std::numeric_limits<std::uint32_t>::max();
         reply.values(static_cast<std::uint32_t>(std::clamp<std::int64_t>(remaining->count(), 0, most)));
+    });
+}
+
+void SnapshotSetObject::ReportHostSnapshot(sdbus::Result<>&& result, std::string member, std::string reference, Dict options) {
+    const Reply<> reply(std::move(result));
+    if (auto checked = check(options); !checked) return reply.error(checked.error());
+    context_.urgent.post([reply, set = set_, member = std::move(member), reference = std::move(reference)] {
+        const auto noted = set->report_host_snapshot(member, reference);
+        noted ? reply.values() : reply.error(noted.error());
     });
 }
 

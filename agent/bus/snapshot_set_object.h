@@ -31,8 +31,10 @@ private:
     void Thaw(sdbus::Result<>&& result, Dict options) override { run(Step::thaw, std::move(result), options); }
     void Finish(sdbus::Result<>&& result, Dict options) override { run(Step::finish, std::move(result), options); }
     void Abort(sdbus::Result<>&& result, Dict options) override { run(Step::abort, std::move(result), options); }
-    void Take(sdbus::Result<std::string>&& result, Dict options) override;
+    void Take(sdbus::Result<std::string>&& result, Dict options) override { run_for_manifest(Step::take, std::move(result), options); }
+    void Map(sdbus::Result<std::string>&& result, Dict options) override { run_for_manifest(Step::map, std::move(result), options); }
     void KeepAlive(sdbus::Result<std::uint32_t>&& result, Dict options) override;
+    void ReportHostSnapshot(sdbus::Result<>&& result, std::string member, std::string reference, Dict options) override;
     void Delete(sdbus::Result<>&& result, Dict options) override;
     std::string Describe(const Dict& options) override;
     std::string Id() override { return set_->id().text(); }
@@ -42,6 +44,7 @@ private:
 
     [[nodiscard]] Result<void> check(const Dict& options);
     void run(Step step, sdbus::Result<>&& result, const Dict& options);
+    void run_for_manifest(Step step, sdbus::Result<std::string>&& result, const Dict& options);
 
     BusContext& context_;
     std::shared_ptr<SnapshotSet> set_;

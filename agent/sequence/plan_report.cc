@@ -172,8 +172,10 @@ void note_held(std::vector<PlannedVolume>& members, const std::function<std::opt
 Result<PlanReport> make_plan_report(const std::vector<std::string>& names, const PlanSources& sources,
                                     const PlanOptions& options, const std::stop_token& stop) {
     if (auto few = check_count(names.size()); !few && !names.empty()) return pass(few);
+    if (auto good = check_choice(names, options.providers); !good && !names.empty()) return pass(good);
     WriteCount count(sources.host.diskstats, options.sample);
-    auto plan = names.empty() ? plan_all(sources.inventory, sources.providers) : plan_volumes(names, sources.inventory, sources.providers);
+    auto plan = names.empty() ? plan_all(sources.inventory, sources.providers, options.providers)
+                              : plan_volumes(names, sources.inventory, sources.providers, options.providers);
     note_held(plan.members, sources.held);
     Reporter reporter(sources, std::move(plan));
     if (names.empty()) reporter.skip_impossible();

@@ -41,10 +41,16 @@ Result<void> check_snapshotable(const Volume& volume, const Inventory& inventory
     return refuse_loop(volume, inventory);
 }
 
-std::vector<PlannedVolume> resolve_members(const std::vector<std::string>& names, const Inventory& inventory) {
+std::string chosen_for(const std::string& name, const ProviderChoice& choice) {
+    const auto found = choice.find(name);
+    return found == choice.end() ? std::string() : found->second;
+}
+
+std::vector<PlannedVolume> resolve_members(const std::vector<std::string>& names, const Inventory& inventory, const ProviderChoice& choice) {
     std::vector<PlannedVolume> members;
     for (const auto& name : names) {
         PlannedVolume member;
+        member.chosen = chosen_for(name, choice);
         const auto volume = inventory.resolve(name);
         if (!volume) {
             member.volume.name = name;
@@ -76,7 +82,7 @@ Error nobody(const Volume& volume, const Inventory& inventory, const std::vector
     if (on_luns_only(volume)) {
         std::string plugins;
         for (const auto& provider : providers)
-            if (provider->name() != "lvm") plugins += (plugins.empty() ? "" : ", ") + provider->name();
+            if (provider->name() != "lvm" && !provider->only_on_request()) plugins += (plugins.empty() ? "" : ", ") + provider->name();
         if (plugins.empty())
             return {.kind = ErrorKind::plugin_missing,
                     .error_number = 0,
@@ -92,13 +98,38 @@ Error nobody(const Volume& volume, const Inventory& inventory, const std::vector
     return {.kind = ErrorKind::no_provider,
             .error_number = 0,
             .context = "nothing here can take a snapshot of " + volume.name + " (" + volume.device_path + ")",
-            .advice = "It must lie on an LVM logical volume or on a LUN that a plugin knows.",
+            .advice = "It must lie on an LVM logical volume or on a LUN that a plugin knows; or choose the provider 'host' for it, if the "
+                      "hypervisor takes its snapshot.",
             .undone = {}};
+}
+
+/// Why the one that the requestor chose does not take it.
+Error unwilling(const PlannedVolume& member, const std::vector<std::shared_ptr<Provider>>& providers) {
+    const auto known = std::any_of(providers.begin(), providers.end(), [&](const auto& provider) { return provider->name() == member.chosen; });
+    if (!known)
+        return {.kind = ErrorKind::plugin_missing, .error_number = 0,
+                .context = "there is no provider '" + member.chosen + "', which was chosen for " + member.volume.name,
+                .advice = "If it is a plugin: systemctl enable --now quiesced-plugin-" + member.chosen + ".socket", .undone = {}};
+    std::string reason;
+    for (const auto& refusal : member.refusals)
+        if (refusal.provider == member.chosen) reason = refusal.reason;
+    return {.kind = ErrorKind::no_provider, .error_number = 0,
+            .context = "the provider '" + member.chosen + "', which was chosen for " + member.volume.name + ", does not take it: " + reason,
+            .advice = "Choose another one, or none.", .undone = {}};
 }
 
 /// After a plugin could not be asked, the volume may be its own: another plugin's word is as good, but not LVM's, whose
 /// snapshot would be of another kind than what the requestor gets on other days.
 bool may_take(const PlannedVolume& member, const Provider& provider) { return !member.error || provider.name() != "lvm"; }
+
+/// Why a provider is not even asked for a member; empty when it is.
+std::string not_asked(const PlannedVolume& member, const Provider& provider) {
+    if (member.provider) return "not asked, because " + member.provider->name() + " takes it";
+    if (!member.chosen.empty() && member.chosen != provider.name()) return "not asked, because " + member.chosen + " was chosen for it";
+    if (member.chosen.empty() && provider.only_on_request()) return "not asked, because it takes only what it is chosen for";
+    if (!may_take(member, provider)) return "not asked, because a plugin that may take it could not be";
+    return {};
+}
 
 void choose_providers(std::vector<PlannedVolume>& members, const Inventory& inventory,
                       const std::vector<std::shared_ptr<Provider>>& providers) {
@@ -109,14 +140,12 @@ void choose_providers(std::vector<PlannedVolume>& members, const Inventory& inve
         std::vector<const Volume*> offered;
         std::vector<PlannedVolume*> asked;
         for (auto* member : sound) {
-            if (member->provider) {
-                member->refusals.push_back({provider->name(), "not asked, because " + member->provider->name() + " takes it"});
-            } else if (!may_take(*member, *provider)) {
-                member->refusals.push_back({provider->name(), "not asked, because a plugin that may take it could not be"});
-            } else {
-                offered.push_back(&member->volume);
-                asked.push_back(member);
+            if (auto why = not_asked(*member, *provider); !why.empty()) {
+                member->refusals.push_back({provider->name(), std::move(why)});
+                continue;
             }
+            offered.push_back(&member->volume);
+            asked.push_back(member);
         }
         if (asked.empty()) continue;
         auto claims = provider->claim(offered, inventory);
@@ -135,7 +164,8 @@ void choose_providers(std::vector<PlannedVolume>& members, const Inventory& inve
         }
     }
     for (auto* member : sound)
-        if (!member->provider && !member->error) member->error = nobody(member->volume, inventory, providers);
+        if (!member->provider && !member->error)
+            member->error = member->chosen.empty() ? nobody(member->volume, inventory, providers) : unwilling(*member, providers);
 }
 
 /// Volumes in loop files on members are frozen along, and before what holds their file (facts: the other order hangs).
@@ -195,16 +225,18 @@ SetPlan plan_members(std::vector<PlannedVolume> members, std::shared_ptr<const I
 } // namespace
 
 SetPlan plan_volumes(const std::vector<std::string>& names, std::shared_ptr<const Inventory> inventory,
-                     const std::vector<std::shared_ptr<Provider>>& providers) {
-    auto members = resolve_members(names, *inventory);
+                     const std::vector<std::shared_ptr<Provider>>& providers, const ProviderChoice& choice) {
+    auto members = resolve_members(names, *inventory, choice);
     return plan_members(std::move(members), std::move(inventory), providers);
 }
 
-SetPlan plan_all(std::shared_ptr<const Inventory> inventory, const std::vector<std::shared_ptr<Provider>>& providers) {
+SetPlan plan_all(std::shared_ptr<const Inventory> inventory, const std::vector<std::shared_ptr<Provider>>& providers,
+                 const ProviderChoice& choice) {
     std::vector<PlannedVolume> members;
     for (const auto& volume : inventory->volumes()) {
         PlannedVolume member;
         member.volume = volume;
+        member.chosen = chosen_for(volume.name, choice);
         if (auto good = check_snapshotable(volume, *inventory); !good) member.error = good.error();
         else if (auto found = inventory->resolve(volume.name); !found) member.error = found.error();
         members.push_back(std::move(member));
@@ -219,10 +251,19 @@ Result<void> check_count(std::size_t volumes) {
     return {};
 }
 
+Result<void> check_choice(const std::vector<std::string>& names, const ProviderChoice& choice) {
+    for (const auto& [name, provider] : choice)
+        if (std::find(names.begin(), names.end(), name) == names.end())
+            return fail(ErrorKind::invalid_argument, "the provider '" + provider + "' is chosen for '" + name + "', which is none of the volumes",
+                        "Name it as among the volumes.");
+    return {};
+}
+
 Result<SetPlan> plan_set(const std::vector<std::string>& names, std::shared_ptr<const Inventory> inventory,
-                         const std::vector<std::shared_ptr<Provider>>& providers) {
+                         const std::vector<std::shared_ptr<Provider>>& providers, const ProviderChoice& choice) {
     if (auto good = check_count(names.size()); !good) return pass(good);
-    auto plan = plan_volumes(names, std::move(inventory), providers);
+    if (auto good = check_choice(names, choice); !good) return pass(good);
+    auto plan = plan_volumes(names, std::move(inventory), providers, choice);
     for (const auto& member : plan.members)
         if (member.error) return tl::unexpected<Error>(*member.error);
     return plan;

@@ -132,7 +132,7 @@ Result<std::shared_ptr<SnapshotSet>> SetManager::create(const std::vector<std::s
     // What is about to be frozen is looked at afresh, whatever the kernel tells of changes.
     auto current = overruled(options_.inventory->read());
     if (!current) return pass(current);
-    auto plan = plan_set(volumes, std::make_shared<const Inventory>(std::move(*current)), providers_());
+    auto plan = plan_set(volumes, std::make_shared<const Inventory>(std::move(*current)), providers_(), options.providers);
     if (!plan) return pass(plan);
     auto id = SetId::generate();
     if (!id) return pass(id);

@@ -39,7 +39,21 @@ bool phase_span(const Record& record, StepPhase phase, std::int64_t& start, std:
     return end != 0;
 }
 
+bool accepted_foreign(const Record& record, const MemberSlot& slot) {
+    return record.header().accept_foreign != 0 && slot.foreign.load() != 0;
+}
+
 } // namespace
+
+FrozenSpan frozen_span(const Record& record) {
+    FrozenSpan span;
+    for (const auto& slot : record.members()) {
+        span.last_frozen = std::max(span.last_frozen, slot.freeze_ended.load());
+        // A freeze of somebody else is not thawed by us.
+        if (const auto started = slot.thaw_started.load(); started != 0 && !accepted_foreign(record, slot)) span.first_thaw = std::min(span.first_thaw, started);
+    }
+    return span;
+}
 
 Manifest new_manifest(const SetId& id, const SetPlan& plan) {
     Manifest manifest;
@@ -59,7 +73,10 @@ Manifest new_manifest(const SetId& id, const SetPlan& plan) {
         member.origin = entry.volume.device_path;
         member.placement = placement_name(entry.volume.placement);
         member.evidence = entry.volume.evidence;
-        for (const auto& mount : entry.volume.mounts) member.mount_points.push_back(mount.path);
+        for (const auto& mount : entry.volume.mounts) {
+            member.mount_points.push_back(mount.path);
+            member.mount_roots.push_back(mount.root);
+        }
         member.provider = entry.provider->name();
         manifest.members.push_back(std::move(member));
     }
@@ -111,22 +128,18 @@ void report_window(Manifest& manifest, const Record& record, const Timeline& tim
 }
 
 std::string judge_window(Manifest& manifest, const Record& record, const std::vector<Timeline::Span>& commits) {
-    const bool accept_foreign = record.header().accept_foreign != 0;
-    std::int64_t last_frozen = 0;
-    std::int64_t first_thaw = std::numeric_limits<std::int64_t>::max();
+    const auto all_frozen = frozen_span(record);
     std::int64_t last_cut = 0;
     std::string reason;
     for (const auto& slot : record.members()) {
         const auto state = slot.state.load();
-        const bool foreign = accept_foreign && slot.foreign.load() != 0;
+        const bool foreign = accepted_foreign(record, slot);
         const bool frozen = state == MemberState::frozen || state == MemberState::thawed || state == MemberState::thawing;
         if (slot.freeze_ended.load() == 0 || (!frozen && !foreign)) reason = std::string(slot.name) + " was not frozen";
-        last_frozen = std::max(last_frozen, slot.freeze_ended.load());
-        if (!foreign && slot.thaw_started.load() != 0) first_thaw = std::min(first_thaw, slot.thaw_started.load());
     }
     const auto inside = [&](std::int64_t start, std::int64_t end) {
         last_cut = std::max(last_cut, end);
-        return start >= last_frozen && end <= first_thaw;
+        return all_frozen.contains(start, end);
     };
     for (const auto& step : record.steps())
         if (step.phase == StepPhase::fire && (step.state.load() != StepState::done || !inside(step.started.load(), step.ended.load())))
@@ -138,7 +151,7 @@ std::string judge_window(Manifest& manifest, const Record& record, const std::ve
     manifest.consistency = reason.empty() ? "filesystem" : "crash";
     const auto slots = record.members();
     for (std::size_t i = 0; i < slots.size(); ++i) {
-        const bool foreign = accept_foreign && slots[i].foreign.load() != 0;
+        const bool foreign = accepted_foreign(record, slots[i]);
         // 0: it was not frozen any more when it was asked, or nobody asked: the deadline or the freezer's end came first.
         const bool doubtful = foreign && slots[i].foreign_until.load() < std::max<std::int64_t>(last_cut, 1);
         if (doubtful && reason.empty()) {

@@ -71,6 +71,7 @@ Result<void> SnapshotSet::run(Step step) {
     case Step::thaw: return fail_step(thaw());
     case Step::finish: return fail_step(finish());
     case Step::take: return fail_step(take());
+    case Step::map: return map();
     case Step::remove: return remove();
     case Step::abort: break; // never comes here
     }
@@ -320,10 +321,12 @@ Result<void> SnapshotSet::thaw() {
     std::string reason;
     {
         const std::lock_guard lock(mutex_);
-        const auto commits = note_commits();
+        auto cuts = note_commits();
+        for (auto& report : host_reports_.settle(client->record())) cuts.push_back(std::move(report));
         report_window(manifest_, client->record(), timeline_);
         window_start_ = Monotonic::time_point(std::chrono::nanoseconds(client->record().header().window_started.load()));
-        reason = judge_window(manifest_, client->record(), commits);
+        reason = judge_window(manifest_, client->record(), cuts);
+        host_reports_.apply(manifest_);
         manifest_.stuck = client->stuck();
         if (writers_) report_writers(manifest_, writers_->report());
         if (!writers_thawed) manifest_.error = writers_thawed.error().message();
@@ -357,7 +360,7 @@ Result<void> SnapshotSet::finish() {
         const std::lock_guard lock(mutex_);
         for (std::size_t i = 0; i < records->size(); ++i) {
             auto& member = manifest_.members[part.members[i]];
-            member.snapshot = (*records)[i].snapshot;
+            if (!(*records)[i].snapshot.empty()) member.snapshot = (*records)[i].snapshot;
             member.device = (*records)[i].device;
             member.reference = (*records)[i].reference;
         }
@@ -378,6 +381,7 @@ Result<void> SnapshotSet::finish() {
 }
 
 Result<void> SnapshotSet::take() {
+    if (auto good = refuse_host_members(); !good) return good;
     if (state() == State::created)
         if (auto done = prepare(); !done) return done;
     if (auto good = expect(State::prepared, "Take"); !good) return good;

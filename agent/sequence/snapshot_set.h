@@ -15,6 +15,7 @@
 #include "freeze/freezer_keeper.h"
 #include "sequence/executor.h"
 #include "sequence/freeze_plan.h"
+#include "sequence/host_reports.h"
 #include "sequence/journal.h"
 #include "sequence/planner.h"
 #include "sequence/state.h"
@@ -45,10 +46,11 @@ struct SetOptions {
     std::chrono::milliseconds prepare_limit{600000}; ///< from Prepare to Freeze, then it is aborted; 0: none
     bool accept_foreign_freeze = false;        ///< a member that somebody else froze counts as frozen
     bool relinquish_journal = true;            ///< keep the journal in /run for the window when it lies on a member
+    ProviderChoice providers = {};             ///< went into the plan
 };
 
 /// One step of the sequence, as a requestor asks for it.
-enum class Step { prepare, freeze, snapshot, thaw, finish, take, abort, remove };
+enum class Step { prepare, freeze, snapshot, thaw, finish, take, abort, map, remove };
 
 /// One snapshot set and its sequence: the coordinator. Decides what happens in which order and what undoes it; how is the
 /// business of the planner, the providers and the freezer.
@@ -63,7 +65,7 @@ public:
     /// A new set. `observer` is called from the set's threads after each change of state; during
     /// Step::take those of the window are announced when all is thawed, in their order.
     SnapshotSet(SetId id, SetPlan plan, SetOptions options, SetEnvironment environment, StateObserver observer);
-    /// A finished set from disk; only Step::remove and describe() make sense. `providers` are those it may need.
+    /// A finished set from disk; only Step::map, Step::remove and describe() make sense. `providers` are those it may need.
     SnapshotSet(SetId id, Manifest manifest, std::vector<std::shared_ptr<Provider>> providers, SetEnvironment environment,
                 StateObserver observer);
     ~SnapshotSet(); ///< aborts an unfinished set and waits for it
@@ -75,6 +77,11 @@ public:
 
     /// Moves the deadline while frozen; waits for the freezer's answer (microseconds). Returns the time to it.
     Result<std::chrono::milliseconds> keep_alive();
+
+    /// The host has taken the snapshot of a member that was left to it: what it is called there. From Freeze's answer to the
+    /// beginning of Thaw; may be called from any thread, and again. Errors: no_such_volume (no member, or not left to the
+    /// host), invalid_argument (1 to 1024 bytes), wrong_state.
+    Result<void> report_host_snapshot(const std::string& volume, const std::string& reference);
 
     [[nodiscard]] const SetId& id() const { return id_; }
     [[nodiscard]] State state() const;
@@ -108,7 +115,16 @@ private:
     Result<void> abort(Error cause);
     Result<void> unwind(const Error& cause);
     Result<void> remove();
+    Result<void> map();
+    /// What one provider has made of a complete set.
+    struct Share {
+        std::shared_ptr<Provider> provider;
+        std::vector<std::size_t> members;
+        std::vector<SnapshotRecord> records;
+    };
+    [[nodiscard]] Result<std::vector<Share>> shares() const;
     Result<void> expect(State state, const char* step) const;
+    Result<void> refuse_host_members() const;
     Result<void> fail_step(Result<void> result);
     std::vector<Timeline::Span> note_commits();
     Result<void> prepare_writers();
@@ -133,12 +149,13 @@ private:
     Timeline timeline_;
     UndoStack undo_;
 
-    mutable std::mutex mutex_; ///< state_, manifest_, freezer_, abort_cause_
+    mutable std::mutex mutex_; ///< state_, manifest_, freezer_, abort_cause_, host_reports_
     State state_ = State::created;
     Manifest manifest_;
     std::shared_ptr<FreezerClient> freezer_;
     std::weak_ptr<FreezerClient> leftover_; ///< what is stuck; with the keeper
     std::optional<Error> abort_cause_; ///< asked for while a step runs
+    HostReports host_reports_;
     Monotonic::time_point window_start_{}; ///< zero of the manifest's timeline; set by thaw()
     bool announcements_held_ = false;
     std::vector<State> held_states_; ///< not yet announced

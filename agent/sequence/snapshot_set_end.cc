@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// How a set ends other than by Finish: abort, loss of the freezer, removal.
-#include <algorithm>
+// How a set ends before it is complete: abort, loss of the freezer.
 #include <utility>
 
 #include "sequence/set_report.h"
-#include "sequence/side_by_side.h"
 #include "sequence/snapshot_set.h"
 
 namespace quiesced {
@@ -60,33 +58,6 @@ Result<void> SnapshotSet::unwind(const Error& cause) {
     set_state(State::failed);
     if (failed.empty()) return {};
     return tl::unexpected<Error>(Error{.kind = ErrorKind::internal, .error_number = 0, .context = "the set could not be undone completely", .advice = {}, .undone = failed});
-}
-
-Result<void> SnapshotSet::remove() {
-    if (!is_final(state())) return expect(State::complete, "Delete");
-    if (state() == State::failed) return {};
-    const auto manifest = describe();
-    auto known = providers_;
-    for (const auto& part : parts_) known.push_back(part.provider);
-    for (const auto& member : manifest.members) {
-        if (std::any_of(known.begin(), known.end(), [&](const auto& provider) { return provider->name() == member.provider; })) continue;
-        return fail(ErrorKind::plugin_missing, "the provider '" + member.provider + "' of " + member.volume + " is not there",
-                    "Start its plugin, then delete the set: systemctl start quiesced-plugin-" + member.provider + ".socket");
-    }
-    std::vector<std::pair<std::shared_ptr<Provider>, std::vector<SnapshotRecord>>> shares;
-    for (const auto& provider : known) {
-        const auto same = [&](const auto& share) { return share.first->name() == provider->name(); };
-        if (std::any_of(shares.begin(), shares.end(), same)) continue;
-        std::vector<SnapshotRecord> records;
-        for (const auto& member : manifest.members)
-            if (member.provider == provider->name())
-                records.push_back({.volume = member.volume, .provider = member.provider, .snapshot = member.snapshot,
-                                   .device = member.device, .reference = member.reference});
-        if (!records.empty()) shares.emplace_back(provider, std::move(records));
-    }
-    auto gone = side_by_side(shares.size(), [&](std::size_t i) { return shares[i].first->remove(id_, shares[i].second); });
-    if (!gone) return gone;
-    return environment_.store->remove(id_);
 }
 
 void SnapshotSet::on_loss(const WindowLoss& loss) {

@@ -99,6 +99,30 @@ Result<std::unique_ptr<ProviderSession>> LvmProvider::begin(const SetId& set, co
     return std::make_unique<LvmSession>(set, std::move(members), store_size_, runner_, tables_);
 }
 
+Result<std::vector<SnapshotRecord>> LvmProvider::map(const SetId& set, std::vector<SnapshotRecord> records) {
+    const LvmCommand lvm(*runner_);
+    const auto tagged = lvm.list_tagged(lvm_set_tag(set));
+    if (!tagged) return tl::unexpected<Error>(tagged.error());
+    std::set<std::string> inactive;
+    for (auto& record : records) {
+        const auto reference = lvm_reference_from_json(record.reference);
+        if (!reference) return tl::unexpected<Error>(reference.error());
+        const auto volume = std::find_if(tagged->begin(), tagged->end(), [&](const LogicalVolume& lv) { return lv.uuid == reference->uuid; });
+        if (volume == tagged->end())
+            return fail(ErrorKind::no_such_volume, "the snapshot " + record.snapshot + " of " + record.volume + " is gone",
+                        "Somebody removed it, or its tag " + lvm_set_tag(set) + ": see lvs -o +lv_tags.");
+        if (volume->is_invalid())
+            return fail(ErrorKind::no_space, "the snapshot " + volume->full_name() + " of " + record.volume + " is lost: its copy-on-write store was full",
+                        "Delete the set, and give snapshots a larger store.");
+        if (!volume->is_active()) inactive.insert(volume->full_name());
+        // An admin may have renamed it.
+        record.snapshot = volume->full_name();
+        record.device = "/dev/" + volume->full_name();
+    }
+    if (auto active = lvm.activate({inactive.begin(), inactive.end()}); !active) return pass(active);
+    return records;
+}
+
 Result<void> LvmProvider::remove(const SetId& set, const std::vector<SnapshotRecord>& records) {
     std::set<std::string> uuids;
     for (const auto& record : records) {

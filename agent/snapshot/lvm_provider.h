@@ -25,6 +25,8 @@ public:
     std::vector<Claim> claim(const std::vector<const Volume*>& volumes, const Inventory& inventory) override;
     Result<std::unique_ptr<ProviderSession>> begin(const SetId& set, const std::vector<const Volume*>& volumes,
                                                    const Inventory& inventory) override;
+    /// Activates what is not active.
+    Result<std::vector<SnapshotRecord>> map(const SetId& set, std::vector<SnapshotRecord> records) override;
     /// Removes only LVs that have a record's UUID and the set's tag, under whatever name they have now.
     Result<void> remove(const SetId& set, const std::vector<SnapshotRecord>& records) override;
     /// Removes all LVs with the set's tag.

@@ -27,6 +27,7 @@ Json member_to_json(const ManifestMember& member) {
             {"placement", member.placement},
             {"evidence", member.evidence},
             {"mount_points", member.mount_points},
+            {"mount_roots", member.mount_roots},
             {"provider", member.provider},
             {"snapshot", member.snapshot},
             {"device", member.device},
@@ -160,6 +161,7 @@ ManifestMember member_from_json(const Json& json, const std::string& place, std:
     reader.read("placement", member.placement);
     reader.read("evidence", member.evidence);
     reader.read("mount_points", member.mount_points);
+    reader.read_if_there("mount_roots", member.mount_roots);
     reader.read("provider", member.provider);
     reader.read("snapshot", member.snapshot);
     reader.read("device", member.device);

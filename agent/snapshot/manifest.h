@@ -13,6 +13,9 @@
 
 namespace quiesced {
 
+/// Consistency of a member whose snapshot the host was to take and of which it said nothing in time.
+inline constexpr const char* kUnreported = "unreported";
+
 /// One member of a set as the manifest and Describe() show it. Times are milliseconds; absent until measured.
 struct ManifestMember {
     std::string volume;      ///< Volume::name
@@ -22,11 +25,12 @@ struct ManifestMember {
     std::string placement;   ///< "virtual", "lun", "mixed"
     std::vector<std::string> evidence;
     std::vector<std::string> mount_points;
+    std::vector<std::string> mount_roots; ///< what of it each of these showed: "/" for all of it; none in manifests of before
     std::string provider;
     std::string snapshot;  ///< as SnapshotRecord
     std::string device;    ///< as SnapshotRecord
     std::string reference; ///< as SnapshotRecord
-    std::string consistency; ///< "application", "filesystem", "crash"
+    std::string consistency; ///< "application", "filesystem", "crash", "unreported"
     std::string error;       ///< empty when all went well
     bool foreign = false;    ///< frozen by somebody else, and accepted
     std::optional<double> flush_ms;  ///< last pre-flush pass

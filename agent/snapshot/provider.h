@@ -21,7 +21,7 @@ namespace quiesced {
 struct SnapshotRecord {
     std::string volume;    ///< Volume::name of the member
     std::string provider;  ///< Provider::name()
-    std::string snapshot;  ///< what an admin calls it: "vg/lv-q1a2b3c4", or the array's name
+    std::string snapshot;  ///< what an admin calls it: "vg/lv-q1a2b3c4", or the array's name; empty where others say it
     std::string device;    ///< device to mount: "/dev/vg/...", "/dev/disk/by-id/wwn-..."; empty while not mapped
     std::string reference; ///< the provider's own note, which it gets back on remove(); JSON
 };
@@ -69,7 +69,7 @@ public:
     /// The dm work of prime and fire for its members; after arm. Plugins have none.
     [[nodiscard]] virtual std::vector<DmChain> chains() const { return {}; }
 
-    /// commit() has nothing to do: all cuts are chains.
+    /// commit() has nothing to do: all cuts are chains, or somebody else's.
     [[nodiscard]] virtual bool chains_only() const { return false; }
 
     /// Inside the window, while the freezer fires the chains: cuts what is not cut by dm. Must not touch a file
@@ -99,6 +99,9 @@ public:
     /// tried then. See find_foreign_freeze().
     [[nodiscard]] virtual bool arm_needs_thawed() const { return false; }
 
+    /// It takes only volumes for which the requestor chose it.
+    [[nodiscard]] virtual bool only_on_request() const { return false; }
+
     /// Which of these volumes it can take: an answer for each, in their order. Changes nothing. May ask a plugin (up to
     /// its claim budget).
     virtual std::vector<Claim> claim(const std::vector<const Volume*>& volumes, const Inventory& inventory) = 0;
@@ -106,6 +109,14 @@ public:
     /// Begins its part of a set; the volumes are those it claimed and the caller chose. Copies what it needs.
     virtual Result<std::unique_ptr<ProviderSession>> begin(const SetId& set, const std::vector<const Volume*>& volumes,
                                                            const Inventory& inventory) = 0;
+
+    /// Makes the snapshots' devices ready to be mounted, also after the machine was booted anew. Returns the records as they are
+    /// now: a device may have another path. Errors: lvm_failed, no_such_volume (a snapshot is gone), no_space (it is lost because
+    /// its store was full), plugin_*.
+    virtual Result<std::vector<SnapshotRecord>> map(const SetId& set, std::vector<SnapshotRecord> records) {
+        static_cast<void>(set);
+        return records;
+    }
 
     /// Removes finished snapshots of a set, from their records. Records already gone are no error.
     virtual Result<void> remove(const SetId& set, const std::vector<SnapshotRecord>& records) = 0;

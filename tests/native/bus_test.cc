@@ -17,6 +17,7 @@
 #include "freeze/sim_kernel.h"
 #include "program.h"
 #include "sequence/set_manager.h"
+#include "snapshot/host_provider.h"
 #include "unit/sequence/sequence_fixture.h"
 #include "unit/volumes/fixture.h"
 
@@ -67,7 +68,7 @@ protected:
         };
         options.environment.store = store_.get();
         options.environment.record_directory = folder_;
-        manager_ = std::make_unique<SetManager>(options, [this] { return std::vector<std::shared_ptr<Provider>>{provider_}; }, *bus_);
+        manager_ = std::make_unique<SetManager>(options, [this] { return std::vector<std::shared_ptr<Provider>>{provider_, std::make_shared<HostProvider>()}; }, *bus_);
         const auto serving = bus_->serve(*manager_, [](const std::string& what) { ADD_FAILURE() << what; });
         ASSERT_TRUE(serving) << serving.error().message();
     }
@@ -113,6 +114,24 @@ TEST_F(OnBus, TakeIsAnsweredBehindTheSignalsOfEveryState) {
     EXPECT_TRUE(manager.wait_for_signals(1));
     EXPECT_THAT(manager.signals(), ElementsAre("added " + path));
     EXPECT_THAT(world_->held(), IsEmpty());
+}
+
+TEST_F(OnBus, TheHostsSnapshotIsReportedWhileTheSetIsFrozen) {
+    serve();
+    Requestor requestor(bus_daemon_->address());
+    ManagerClient manager(requestor);
+    const std::map<std::string, std::string> choice{{"/srv/data", "host"}};
+    SetClient set(requestor, create(manager, {{"providers", sdbus::Variant(choice)}}));
+    set.Prepare(kNone);
+    EXPECT_THAT(end_of([&] { set.ReportHostSnapshot("/srv/data", "snap-7", kNone); }), EndsWithError("WrongState", "prepared"));
+    set.Freeze(kNone);
+    EXPECT_THAT(end_of([&] { set.ReportHostSnapshot("/srv/date", "snap-7", kNone); }), EndsWithError("NoSuchVolume", "/srv/date"));
+    set.ReportHostSnapshot("/srv/data", "snap-7", kNone);
+    set.Snapshot(kNone);
+    set.Thaw(kNone);
+    set.Finish(kNone);
+    EXPECT_EQ(set.Consistency(), "filesystem");
+    EXPECT_EQ(nlohmann::json::parse(set.Describe(kNone)).at("members").at(0).at("snapshot"), "snap-7");
 }
 
 TEST_F(OnBus, DeleteTakesTheObjectAway) {

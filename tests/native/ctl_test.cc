@@ -76,6 +76,8 @@ private:
     void Thaw(sdbus::Result<>&& result, Dict) override { answer("Thaw", std::move(result)); }
     void Finish(sdbus::Result<>&& result, Dict) override { answer("Finish", std::move(result)); }
     void Take(sdbus::Result<std::string>&& result, Dict) override { result.returnResults(manifest); }
+    void Map(sdbus::Result<std::string>&& result, Dict) override { result.returnResults(manifest); }
+    void ReportHostSnapshot(sdbus::Result<>&& result, std::string, std::string, Dict) override { answer("ReportHostSnapshot", std::move(result)); }
     void Abort(sdbus::Result<>&& result, Dict) override { answer("Abort", std::move(result)); }
     void KeepAlive(sdbus::Result<std::uint32_t>&& result, Dict) override { result.returnResults(0U); }
     std::string Describe(const Dict&) override { return manifest; }

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "sequence_fixture.h"
+#include "snapshot/host_provider.h"
 
 namespace quiesced {
 namespace {
@@ -13,12 +14,13 @@ using testing::HasSubstr;
 
 class Planner : public testing::Test {
 protected:
-    Result<SetPlan> plan(const std::vector<std::string>& names) {
-        return plan_set(names, std::make_shared<const Inventory>(guest_.inventory()), {plugin_, lvm_});
+    Result<SetPlan> plan(const std::vector<std::string>& names, const ProviderChoice& choice = {}) {
+        return plan_set(names, std::make_shared<const Inventory>(guest_.inventory()), {plugin_, lvm_, host_}, choice);
     }
     TestGuest guest_;
     std::shared_ptr<FakeProvider> plugin_ = std::make_shared<FakeProvider>("exec", Placement::lun);
     std::shared_ptr<FakeProvider> lvm_ = std::make_shared<FakeProvider>("lvm", Placement::virtual_disk);
+    std::shared_ptr<HostProvider> host_ = std::make_shared<HostProvider>();
 };
 
 TEST_F(Planner, EachVolumeGetsTheProviderThatClaimsIt) {
@@ -117,6 +119,41 @@ TEST_F(Planner, APlainPartitionHasNoProvider) {
     const auto planned = plan({"/srv/data"});
     ASSERT_FALSE(planned);
     EXPECT_EQ(planned.error().kind, ErrorKind::no_provider);
+    EXPECT_THAT(planned.error().message(), HasSubstr("'host'")) << "what it takes is said";
+}
+
+TEST_F(Planner, OnlyTheProviderThatTheRequestorChoseIsAsked) {
+    guest_.lv("/srv/data", 1);
+    guest_.lv("/srv/more", 3);
+    const auto planned = plan({"/srv/data", "/srv/more"}, {{"/srv/data", "host"}});
+    ASSERT_TRUE(planned) << planned.error().message();
+    EXPECT_EQ(planned->members[0].provider->name(), "host");
+    EXPECT_EQ(planned->members[1].provider->name(), "lvm") << "for which nobody was chosen";
+    EXPECT_THAT(planned->members[0].refusals[1].reason, HasSubstr("host was chosen"));
+}
+
+TEST_F(Planner, AChosenProviderThatDoesNotWantTheVolumeIsAnErrorWithItsReason) {
+    guest_.lun("/srv/log", 2);
+    const auto planned = plan({"/srv/log"}, {{"/srv/log", "host"}});
+    ASSERT_FALSE(planned) << "the plugin that would take it was not chosen";
+    EXPECT_EQ(planned.error().kind, ErrorKind::no_provider);
+    EXPECT_THAT(planned.error().message(), HasSubstr("sd2: lun"));
+}
+
+TEST_F(Planner, AChosenProviderThatIsNotThereIsNamed) {
+    guest_.lv("/srv/data", 1);
+    const auto planned = plan({"/srv/data"}, {{"/srv/data", "netapp"}});
+    ASSERT_FALSE(planned);
+    EXPECT_EQ(planned.error().kind, ErrorKind::plugin_missing);
+    EXPECT_THAT(planned.error().message(), HasSubstr("quiesced-plugin-netapp.socket"));
+}
+
+TEST_F(Planner, AChoiceForAVolumeThatIsNotInTheSetIsRefused) {
+    guest_.lv("/srv/data", 1);
+    const auto planned = plan({"/srv/data"}, {{"/srv/date", "host"}});
+    ASSERT_FALSE(planned);
+    EXPECT_EQ(planned.error().kind, ErrorKind::invalid_argument);
+    EXPECT_THAT(planned.error().message(), HasSubstr("/srv/date"));
 }
 
 TEST_F(Planner, AVolumeThatIsNotMountedIsRefused) {

@@ -107,7 +107,7 @@ public:
 
     bool claims = true;
     bool arms_need_thawed = false;
-    std::optional<Error> claim_error, arm_error, commit_error, finish_error, disarm_error, remove_error;
+    std::optional<Error> claim_error, arm_error, commit_error, finish_error, disarm_error, map_error, remove_error;
     std::vector<DmChain> chains;
     std::optional<Error> estimate_error;
     Estimate estimate;
@@ -130,6 +130,12 @@ public:
         std::vector<std::string> names;
         for (const auto* volume : volumes) names.push_back(volume->name);
         return std::make_unique<Session>(*this, std::move(names));
+    }
+    Result<std::vector<SnapshotRecord>> map(const SetId& /*set*/, std::vector<SnapshotRecord> records) override {
+        calls->add("map " + std::to_string(records.size()));
+        if (map_error) return tl::unexpected<Error>(*map_error);
+        for (auto& record : records) record.device = "/dev/mapped/" + record.volume;
+        return records;
     }
     Result<void> remove(const SetId& /*set*/, const std::vector<SnapshotRecord>& records) override {
         calls->add("remove " + std::to_string(records.size()));

@@ -14,6 +14,7 @@
 
 #include "freeze/sim_kernel.h"
 #include "sequence_fixture.h"
+#include "snapshot/host_provider.h"
 
 namespace quiesced {
 
@@ -121,7 +122,7 @@ protected:
         environment.journal = journal_;
         environment.keeper = &keeper_;
         environment.store = store_.get();
-        auto plan = plan_set({"/srv/data", "/srv/log"}, std::make_shared<const Inventory>(guest_.inventory()), {plugin_, lvm_});
+        auto plan = plan_set({"/srv/data", "/srv/log"}, std::make_shared<const Inventory>(guest_.inventory()), {plugin_, lvm_, host_}, options_.providers);
         ASSERT_TRUE(plan) << plan.error().message();
         set_ = std::make_unique<SnapshotSet>(*SetId::parse("6560000000000001"), std::move(*plan), options_,
                                              environment, [this](State state) {
@@ -161,6 +162,7 @@ protected:
     std::map<std::string, UniqueFd> fds_;
     std::shared_ptr<FakeProvider> plugin_ = std::make_shared<FakeProvider>("exec", Placement::lun);
     std::shared_ptr<FakeProvider> lvm_ = std::make_shared<FakeProvider>("lvm", Placement::virtual_disk);
+    std::shared_ptr<HostProvider> host_ = std::make_shared<HostProvider>();
     std::filesystem::path directory_;
     std::unique_ptr<ManifestStore> store_;
     bool with_writers_ = false;

@@ -137,6 +137,29 @@ TEST_F(LvmProviderTest, RemoveFindsARenamedSnapshot) {
     EXPECT_THAT(lvm_->names(), ElementsAre("a", "pool", "c"));
 }
 
+TEST_F(LvmProviderTest, MapActivatesOnlyWhatIsInactiveAndKnowsRenamedOnes) {
+    const auto records = finished_set();
+    lvm_->find("a" + kSuffix)->name = "kept";
+    const auto mapped = provider_.map(set_, records);
+    ASSERT_TRUE(mapped) << mapped.error().message();
+    EXPECT_EQ(mapped->at(0).device, "/dev/vg/kept");
+    EXPECT_EQ(mapped->at(1).device, "/dev/vg/c" + kSuffix);
+    EXPECT_THAT(lvm_->calls.back(), ElementsAre("lvchange", "--activate", "y", "--ignoreactivationskip", "--ignoremonitoring", "vg/c" + kSuffix));
+}
+
+TEST_F(LvmProviderTest, MapNamesASnapshotThatIsGoneAndOneThatIsLost) {
+    const auto records = finished_set();
+    lvm_->find("a" + kSuffix)->attributes = "swi-I-s---";
+    const auto lost = provider_.map(set_, records);
+    ASSERT_FALSE(lost);
+    EXPECT_EQ(lost.error().kind, ErrorKind::no_space);
+    EXPECT_THAT(lost.error().message(), testing::HasSubstr("/a"));
+    lvm_->find("a" + kSuffix)->tags.clear();
+    const auto gone = provider_.map(set_, records);
+    ASSERT_FALSE(gone);
+    EXPECT_EQ(gone.error().kind, ErrorKind::no_such_volume);
+}
+
 TEST_F(LvmProviderTest, RemoveLeavesWhatHasNotTheSetsTagOrIsInNoRecord) {
     auto records = finished_set();
     lvm_->find("a" + kSuffix)->tags = {"quiesced", "quiesced.set=ffffffffffffffff"};

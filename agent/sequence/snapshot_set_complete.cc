@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What can be done with a set that is complete: its snapshots mapped, or removed.
+#include <algorithm>
+#include <utility>
+
+#include "sequence/side_by_side.h"
+#include "sequence/snapshot_set.h"
+
+namespace quiesced {
+
+Result<std::vector<SnapshotSet::Share>> SnapshotSet::shares() const {
+    const auto manifest = describe();
+    auto known = providers_;
+    for (const auto& part : parts_) known.push_back(part.provider);
+    std::vector<Share> shares;
+    for (std::size_t i = 0; i < manifest.members.size(); ++i) {
+        const auto& member = manifest.members[i];
+        const auto provider = std::find_if(known.begin(), known.end(), [&](const auto& entry) { return entry->name() == member.provider; });
+        if (provider == known.end())
+            return fail(ErrorKind::plugin_missing, "the provider '" + member.provider + "' of " + member.volume + " is not there",
+                        "Start its plugin, then try again: systemctl start quiesced-plugin-" + member.provider + ".socket");
+        auto share = std::find_if(shares.begin(), shares.end(), [&](const Share& entry) { return entry.provider->name() == member.provider; });
+        if (share == shares.end()) share = shares.insert(shares.end(), Share{.provider = *provider, .members = {}, .records = {}});
+        share->members.push_back(i);
+        share->records.push_back({.volume = member.volume, .provider = member.provider, .snapshot = member.snapshot,
+                                  .device = member.device, .reference = member.reference});
+    }
+    return shares;
+}
+
+Result<void> SnapshotSet::map() {
+    if (auto good = expect(State::complete, "Map"); !good) return good;
+    auto mapped = shares();
+    if (!mapped) return pass(mapped);
+    auto done = side_by_side(mapped->size(), [&](std::size_t i) -> Result<void> {
+        auto& share = (*mapped)[i];
+        auto records = share.provider->map(id_, share.records);
+        if (!records) return pass(records);
+        share.records = std::move(*records);
+        return {};
+    });
+    if (!done) return done;
+    Manifest kept;
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& share : *mapped)
+            for (std::size_t i = 0; i < share.members.size() && i < share.records.size(); ++i) {
+                auto& member = manifest_.members[share.members[i]];
+                member.snapshot = share.records[i].snapshot;
+                member.device = share.records[i].device;
+                member.reference = share.records[i].reference;
+            }
+        kept = manifest_;
+    }
+    return environment_.store->save(kept);
+}
+
+Result<void> SnapshotSet::remove() {
+    if (!is_final(state())) return expect(State::complete, "Delete");
+    if (state() == State::failed) return {};
+    const auto made = shares();
+    if (!made) return tl::unexpected<Error>(made.error());
+    auto gone = side_by_side(made->size(), [&](std::size_t i) { return (*made)[i].provider->remove(id_, (*made)[i].records); });
+    if (!gone) return gone;
+    return environment_.store->remove(id_);
+}
+
+} // namespace quiesced
