@@ -188,6 +188,10 @@ Answer<std::string> Client::state(const std::string& set) {
     return attempt_on(set, [&] { return SetProxy(*connection_, set).State(); });
 }
 
+Answer<std::string> Client::map(const std::string& set) {
+    return attempt_on(set, [&] { return SetProxy(*connection_, set).Map({}); });
+}
+
 Answer<void> Client::remove(const std::string& set) {
     return attempt_on(set, [&] { SetProxy(*connection_, set).Delete({}); });
 }

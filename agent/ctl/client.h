@@ -67,6 +67,8 @@ public:
     /// One step: "Prepare", "Freeze", "Snapshot".
     Answer<void> step(const std::string& set, const std::string& name);
     Answer<std::string> state(const std::string& set);
+    /// The manifest with the devices as they are when all snapshots are ready to be mounted.
+    Answer<std::string> map(const std::string& set);
     Answer<void> remove(const std::string& set);
     Answer<void> thaw(const std::string& set);
     Answer<void> abort(const std::string& set);

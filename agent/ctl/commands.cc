@@ -47,24 +47,6 @@ ExitCode draw(const std::string& kind, const std::string& json, const Request& r
     return ExitCode::ok;
 }
 
-ExitCode show_sets(const Context& context) {
-    const auto sets = context.client.sets();
-    if (!sets) return complain(sets.error());
-    std::vector<ManifestView> views;
-    std::string list;
-    for (const auto& set : *sets) {
-        const auto manifest = context.client.describe(set);
-        if (!manifest && manifest.error().name == "org.quiesced1.Error.NoSuchSet") continue; // deleted meanwhile
-        if (!manifest) return complain(manifest.error());
-        const auto view = view_manifest(*manifest);
-        if (!view) return complain(view.error());
-        views.push_back(*view);
-        list += (list.empty() ? "" : ",\n") + *manifest;
-    }
-    std::cout << (context.request.json ? "[\n" + list + "]\n" : render_sets(views, context.screen));
-    return ExitCode::ok;
-}
-
 /// Goes on after a failure: the others are as much meant.
 template <typename Step>
 ExitCode for_each_set(const std::vector<std::string>& sets, const char* done, Step step) {
@@ -134,6 +116,24 @@ ExitCode take_snapshot(const Context& context) {
     const auto manifest = context.client.take(*set);
     if (!manifest) return complain(manifest.error());
     return print_set(*manifest, context, false);
+}
+
+ExitCode show_sets(const Context& context) {
+    const auto sets = context.client.sets();
+    if (!sets) return complain(sets.error());
+    std::vector<ManifestView> views;
+    std::string list;
+    for (const auto& set : *sets) {
+        const auto manifest = context.client.describe(set);
+        if (!manifest && manifest.error().name == "org.quiesced1.Error.NoSuchSet") continue; // deleted meanwhile
+        if (!manifest) return complain(manifest.error());
+        const auto view = view_manifest(*manifest);
+        if (!view) return complain(view.error());
+        views.push_back(*view);
+        list += (list.empty() ? "" : ",\n") + *manifest;
+    }
+    std::cout << (context.request.json ? "[\n" + list + "]\n" : render_sets(views, context.screen));
+    return ExitCode::ok;
 }
 
 ExitCode show(const Context& context) {

@@ -30,6 +30,8 @@ struct Request {
     std::string svg;     ///< file of a drawing, "-" for standard output; empty for none
     std::vector<std::string> volumes;
     std::string set;
+    std::string folder;       ///< where a set is mounted
+    bool skip_missing = false; ///< mount the others when a member cannot be
     std::vector<std::string> sets;
     std::string draw_program = QUIESCED_LIBEXECDIR "/quiesced-draw";
     std::string hook_tool; ///< "qemu-ga"; empty: all, for status
@@ -58,8 +60,11 @@ ExitCode show_plan(const Context& context);
 ExitCode match_disks(const Context& context);
 ExitCode take_snapshot(const Context& context);
 ExitCode show(const Context& context);
+ExitCode show_sets(const Context& context);
 ExitCode show_timeline(const Context& context);
 ExitCode delete_sets(const Context& context);
+ExitCode mount_snapshots(const Context& context);
+ExitCode unmount_snapshots(const Context& context);
 ExitCode thaw_set(const Context& context);
 ExitCode abort_sets(const Context& context);
 

@@ -19,6 +19,7 @@ struct Command {
 };
 
 constexpr std::array kCommands{
+    Command{"mount", mount_snapshots}, Command{"umount", unmount_snapshots}, Command{"sets", show_sets},
     Command{"volumes", list_volumes}, Command{"plan", show_plan},       Command{"snapshot", take_snapshot},
     Command{"show", show},            Command{"timeline", show_timeline}, Command{"thaw", thaw_set},
     Command{"abort", abort_sets},     Command{"delete", delete_sets},   Command{"match", match_disks},
@@ -45,6 +46,8 @@ void add_looks(CLI::App& app, Request& request) {
     auto* show = app.add_subcommand("show", "List the sets, or show one with its timeline");
     show->add_option("set", request.set, "Its id");
     show->add_flag("--json", request.json, "As JSON");
+
+    app.add_subcommand("sets", "List the sets")->add_flag("--json", request.json, "As JSON");
 
     auto* timeline = app.add_subcommand("timeline", "Draw what happened when, and how long each file system was held");
     timeline->add_option("set", request.set, "Its id")->required();
@@ -74,6 +77,15 @@ void add_deeds(CLI::App& app, Request& request) {
     thaw->callback([thawed, emergency] {
         if (thawed->empty() && emergency->empty()) throw CLI::RequiredError("Either a set or --emergency");
     });
+
+    auto* mount = app.add_subcommand("mount", "Mount the snapshots of a set read-only in one tree, as their origins are");
+    mount->add_option("set", request.set, "Its id")->required();
+    mount->add_option("folder", request.folder, "Where")->required();
+    mount->add_flag("--skip-missing", request.skip_missing, "Mount the others when the snapshot of a member cannot be mounted here");
+    mount->add_flag("--json", request.json, "Print what is mounted where as JSON");
+
+    auto* umount = app.add_subcommand("umount", "Unmount the snapshots of sets");
+    umount->add_option("set", request.sets, "Their ids")->required();
 
     auto* abort = app.add_subcommand("abort", "Give sets up: thaw, then undo all that was done for them");
     abort->add_option("set", request.sets, "Their ids")->required();

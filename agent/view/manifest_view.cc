@@ -4,6 +4,17 @@
 #include "view/json_read.h"
 
 namespace quiesced {
+namespace {
+
+std::vector<MountView> mounts_of(const Json& member) {
+    const auto paths = texts_of(member, "mount_points");
+    const auto roots = texts_of(member, "mount_roots");
+    std::vector<MountView> mounts;
+    for (std::size_t i = 0; i < paths.size(); ++i) mounts.push_back({.path = paths[i], .root = i < roots.size() ? roots[i] : "/"});
+    return mounts;
+}
+
+} // namespace
 
 Result<ManifestView> view_manifest(const std::string& json) {
     const auto object = Json::parse(json, nullptr, false);
@@ -27,6 +38,7 @@ Result<ManifestView> view_manifest(const std::string& json) {
                                 .device = text_of(member, "device"),
                                 .consistency = text_of(member, "consistency"),
                                 .error = text_of(member, "error"),
+                                .mounts = mounts_of(member),
                                 .flush_ms = number_of(member, "flush_ms"),
                                 .freeze_ms = number_of(member, "freeze_ms"),
                                 .hold_ms = number_of(member, "hold_ms"),

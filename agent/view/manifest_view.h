@@ -9,9 +9,15 @@
 
 namespace quiesced {
 
+/// Where a member was mounted, and what of it was seen there ("/" for all of it).
+struct MountView {
+    std::string path, root;
+};
+
 /// What is shown of a member. Times in ms; absent until measured.
 struct MemberView {
     std::string volume, file_system, placement, provider, snapshot, device, consistency, error;
+    std::vector<MountView> mounts;
     std::optional<double> flush_ms; ///< last pre-flush pass
     std::optional<double> freeze_ms, hold_ms, thaw_ms;
     std::optional<double> frozen_at_ms; ///< return of its FIFREEZE, from the start of the window
