@@ -6,14 +6,17 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <iostream>
 
 #include "ctl/drawing.h"
 #include "ctl/plan_text.h"
+#include "ctl/retention.h"
 #include "ctl/set_text.h"
 #include "ctl/timeline_chart.h"
 #include "ctl/volume_text.h"
 #include "view/manifest_view.h"
+#include "view/text.h"
 
 namespace quiesced {
 namespace {
@@ -45,6 +48,23 @@ ExitCode draw(const std::string& kind, const std::string& json, const Request& r
     }
     if (const auto written = write_drawing(request.svg, *svg); !written) return complain(written.error());
     return ExitCode::ok;
+}
+
+/// All sets; `list` gets their manifests as they came, for a JSON list.
+Answer<std::vector<ManifestView>> read_sets(Client& client, std::string& list) {
+    const auto sets = client.sets();
+    if (!sets) return tl::unexpected<ClientError>(sets.error());
+    std::vector<ManifestView> views;
+    for (const auto& set : *sets) {
+        const auto manifest = client.describe(set);
+        if (!manifest && manifest.error().name == "org.quiesced1.Error.NoSuchSet") continue; // deleted meanwhile
+        if (!manifest) return tl::unexpected<ClientError>(manifest.error());
+        const auto view = view_manifest(*manifest);
+        if (!view) return tl::unexpected<ClientError>(ClientError{ExitCode::refused, "", view.error().message()});
+        views.push_back(*view);
+        list += (list.empty() ? "" : ",\n") + *manifest;
+    }
+    return views;
 }
 
 /// Goes on after a failure: the others are as much meant.
@@ -119,21 +139,31 @@ ExitCode take_snapshot(const Context& context) {
 }
 
 ExitCode show_sets(const Context& context) {
-    const auto sets = context.client.sets();
-    if (!sets) return complain(sets.error());
-    std::vector<ManifestView> views;
     std::string list;
-    for (const auto& set : *sets) {
-        const auto manifest = context.client.describe(set);
-        if (!manifest && manifest.error().name == "org.quiesced1.Error.NoSuchSet") continue; // deleted meanwhile
-        if (!manifest) return complain(manifest.error());
-        const auto view = view_manifest(*manifest);
-        if (!view) return complain(view.error());
-        views.push_back(*view);
-        list += (list.empty() ? "" : ",\n") + *manifest;
-    }
-    std::cout << (context.request.json ? "[\n" + list + "]\n" : render_sets(views, context.screen));
+    const auto views = read_sets(context.client, list);
+    if (!views) return complain(views.error());
+    std::cout << (context.request.json ? "[\n" + list + "]\n" : render_sets(*views, context.screen));
     return ExitCode::ok;
+}
+
+ExitCode prune_sets(const Context& context) {
+    const auto& request = context.request;
+    std::string list;
+    const auto views = read_sets(context.client, list);
+    if (!views) return complain(views.error());
+    Retention rules;
+    if (request.keep != 0) rules.keep = request.keep;
+    if (!request.max_age.empty()) rules.max_age = parse_age(request.max_age);
+    auto worst = ExitCode::ok;
+    for (const auto& set : expired(*views, rules, std::time(nullptr))) {
+        if (!request.dry_run)
+            if (const auto removed = context.client.remove(set.id); !removed) {
+                worst = complain(removed.error()); // a mounted one must not keep the others
+                continue;
+            }
+        std::cout << "Set " << set.id << (request.dry_run ? " would be deleted: " : " is deleted: ") << printable(set.reason) << ".\n";
+    }
+    return worst;
 }
 
 ExitCode show(const Context& context) {

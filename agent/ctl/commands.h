@@ -31,6 +31,8 @@ struct Request {
     std::vector<std::string> volumes;
     std::string set;
     std::string folder;       ///< where a set is mounted
+    unsigned keep = 0;        ///< newest sets of the same volumes that stay; 0: not a rule
+    std::string max_age;      ///< as parse_age() reads it; empty: not a rule
     bool skip_missing = false; ///< mount the others when a member cannot be
     std::vector<std::string> sets;
     std::string draw_program = QUIESCED_LIBEXECDIR "/quiesced-draw";
@@ -65,6 +67,7 @@ ExitCode show_timeline(const Context& context);
 ExitCode delete_sets(const Context& context);
 ExitCode mount_snapshots(const Context& context);
 ExitCode unmount_snapshots(const Context& context);
+ExitCode prune_sets(const Context& context);
 ExitCode thaw_set(const Context& context);
 ExitCode abort_sets(const Context& context);
 

@@ -9,6 +9,7 @@
 
 #include "config.h"
 #include "ctl/commands.h"
+#include "ctl/retention.h"
 
 namespace quiesced {
 namespace {
@@ -19,7 +20,7 @@ struct Command {
 };
 
 constexpr std::array kCommands{
-    Command{"mount", mount_snapshots}, Command{"umount", unmount_snapshots}, Command{"sets", show_sets},
+    Command{"mount", mount_snapshots}, Command{"umount", unmount_snapshots}, Command{"sets", show_sets}, Command{"prune", prune_sets},
     Command{"volumes", list_volumes}, Command{"plan", show_plan},       Command{"snapshot", take_snapshot},
     Command{"show", show},            Command{"timeline", show_timeline}, Command{"thaw", thaw_set},
     Command{"abort", abort_sets},     Command{"delete", delete_sets},   Command{"match", match_disks},
@@ -89,6 +90,15 @@ void add_deeds(CLI::App& app, Request& request) {
 
     auto* abort = app.add_subcommand("abort", "Give sets up: thaw, then undo all that was done for them");
     abort->add_option("set", request.sets, "Their ids")->required();
+
+    auto* prune = app.add_subcommand("prune", "Delete the sets that are too many or too old");
+    auto* keep = prune->add_option("--keep", request.keep, "How many of the newest sets of the same volumes stay")->check(CLI::Range(1U, 1000000U));
+    auto* age = prune->add_option("--max-age", request.max_age, "How old a set may be: 7d, 36h, 90min");
+    age->check([](const std::string& text) { return parse_age(text) ? std::string() : "an age is a number with s, min, h or d: 7d"; });
+    prune->add_flag("--dry-run", request.dry_run, "Only say which");
+    prune->callback([keep, age] {
+        if (keep->empty() && age->empty()) throw CLI::RequiredError("--keep or --max-age");
+    });
 
     auto* remove = app.add_subcommand("delete", "Remove sets and their snapshots");
     remove->add_option("set", request.sets, "Their ids")->required();
