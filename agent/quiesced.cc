@@ -177,6 +177,14 @@ public:
         spdlog::info("set {}: removed", set.text());
         next_.set_removed(set);
     }
+    void space_low(const SetId& set, const SpaceLevel& level) override {
+        spdlog::warn("set {}: {} is {:.0f} % full ({} of the snapshot of {})", set.text(), level.fill.name, level.fill.percent, level.fill.kind, level.fill.volume);
+        next_.space_low(set, level);
+    }
+    void snapshot_lost(const SetId& set, const Fill& fill) override {
+        spdlog::error("set {}: the snapshot of {} is lost: {}", set.text(), fill.volume, fill.lost);
+        next_.snapshot_lost(set, fill);
+    }
     void state_changed(const SetId& set, State state, const std::string& consistency, const std::string& error) override {
         next_.state_changed(set, state, consistency, error);
         if (state == State::failed)
@@ -252,6 +260,8 @@ int serve(const DaemonOptions& options, Log& log, const sigset_t& signals) {
     if (!watch) spdlog::warn("changes of volumes cannot be followed, so they are read at each use: {}", watch.error().message());
     manager_options.inventory = std::make_shared<InventoryCache>(SystemPaths{}, watch ? std::move(*watch) : nullptr);
     SetManager manager(manager_options, make_providers(options.plugin_directory), announcer);
+    if (auto events = make_dm_events()) manager.watch_space(std::move(*events));
+    else spdlog::warn("the space of snapshots is not watched: {}", events.error().message());
     log.hold_while([&manager] { return manager.in_window(); });
     const ScopeExit release([&log] { log.hold_while({}); });
     if (auto loaded = manager.load(); !loaded) return give_up(loaded.error());

@@ -135,6 +135,18 @@ void Bus::set_removed(const SetId& set) {
     });
 }
 
+void Bus::space_low(const SetId& set, const SpaceLevel& level) {
+    events_.post([this, set, level] {
+        if (const auto object = sets_.find(set); object != sets_.end()) object->second->emit_space_low(level);
+    });
+}
+
+void Bus::snapshot_lost(const SetId& set, const Fill& fill) {
+    events_.post([this, set, fill] {
+        if (const auto object = sets_.find(set); object != sets_.end()) object->second->emit_lost(fill);
+    });
+}
+
 void Bus::state_changed(const SetId& set, State state, const std::string& /*consistency*/, const std::string& error) {
     events_.post([this, set, state, error] {
         if (is_final(state)) bindings_.erase(set);

@@ -41,6 +41,8 @@ public:
 
     void set_added(const std::shared_ptr<SnapshotSet>& set) override;
     void set_removed(const SetId& set) override;
+    void space_low(const SetId& set, const SpaceLevel& level) override;
+    void snapshot_lost(const SetId& set, const Fill& fill) override;
     void state_changed(const SetId& set, State state, const std::string& consistency, const std::string& error) override;
 
 private:

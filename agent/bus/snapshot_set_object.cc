@@ -33,6 +33,24 @@ void SnapshotSetObject::emit_state(quiesced::State state, const std::string& err
     }
 }
 
+void SnapshotSetObject::emit_space_low(const SpaceLevel& level) {
+    try {
+        emitSpaceLow(utf8(level.fill.volume), level.level,
+                     {{"kind", sdbus::Variant(level.fill.kind)}, {"name", sdbus::Variant(utf8(level.fill.name))}, {"percent", sdbus::Variant(level.fill.percent)}});
+    } catch (const sdbus::Error&) { // NOLINT(bugprone-empty-catch)
+        // As above.
+    }
+}
+
+void SnapshotSetObject::emit_lost(const Fill& fill) {
+    try {
+        emitSnapshotLost(utf8(fill.volume), utf8(fill.lost), {});
+        emit_properties_changed(getObject(), INTERFACE_NAME, {"Consistency"});
+    } catch (const sdbus::Error&) { // NOLINT(bugprone-empty-catch)
+        // As above.
+    }
+}
+
 Result<void> SnapshotSetObject::check(const Dict& options) {
     if (auto known = Options(options).only({}); !known) return known;
     return context_.authority.may_change(getObject());

@@ -24,6 +24,9 @@ public:
     /// The signals of one change; `error` is empty unless the set failed. On the events thread.
     void emit_state(quiesced::State state, const std::string& error, const std::vector<std::string>& stuck);
 
+    void emit_space_low(const SpaceLevel& level);
+    void emit_lost(const Fill& fill);
+
 private:
     void Prepare(sdbus::Result<>&& result, Dict options) override { run(Step::prepare, std::move(result), options); }
     void Freeze(sdbus::Result<>&& result, Dict options) override { run(Step::freeze, std::move(result), options); }

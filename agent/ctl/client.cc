@@ -46,6 +46,8 @@ public:
         : ProxyInterfaces(connection, BusServiceName(kService), sdbus::ObjectPath(kSets + set)) {}
 
 private:
+    void onSpaceLow(const std::string& /*member*/, const std::uint32_t& /*level*/, const std::map<std::string, sdbus::Variant>& /*details*/) override {}
+    void onSnapshotLost(const std::string& /*member*/, const std::string& /*reason*/, const std::map<std::string, sdbus::Variant>& /*details*/) override {}
     void onStateChanged(const std::string&, const Dict&) override {}
 };
 

@@ -13,6 +13,7 @@ SetManager::SetManager(SetManagerOptions options, Providers providers, SetEvents
 }
 
 SetManager::~SetManager() {
+    watch_.reset();
     std::map<SetId, std::shared_ptr<SnapshotSet>> ending;
     const std::lock_guard lock(mutex_);
     ending.swap(sets_);
@@ -29,6 +30,7 @@ SnapshotSet::StateObserver SetManager::observer(const SetId& id) {
             error = manifest.error;
         }
         events_.state_changed(id, state, consistency, error);
+        if (state == State::complete && watch_) watch_->look();
     };
 }
 
@@ -49,7 +51,31 @@ Result<void> SetManager::load() {
         }
         events_.set_added(set);
     }
+    if (watch_) watch_->look();
     return {};
+}
+
+void SetManager::watch_space(std::unique_ptr<DmEvents> events) {
+    watch_ = std::make_unique<SpaceWatch>(SpaceWatch::Hooks{.fills = [this] { return fills(); },
+                                                            .low = [this](const SetId& id, const SpaceLevel& level) { events_.space_low(id, level); },
+                                                            .lost = [this](const SetId& id, const Fill& fill) { snapshot_lost(id, fill); }},
+                                          std::move(events));
+}
+
+/// In a window nobody asks about devices that may be suspended; the end of it is a reason to look.
+std::map<SetId, std::vector<Fill>> SetManager::fills() const {
+    std::map<SetId, std::vector<Fill>> all;
+    if (in_window()) return all;
+    for (const auto& set : sets())
+        if (set->state() == State::complete) all.emplace(set->id(), set->fills());
+    return all;
+}
+
+void SetManager::snapshot_lost(const SetId& id, const Fill& fill) {
+    const auto set = find(id);
+    if (!set) return;
+    const auto marked = set->mark_lost(fill);
+    if (!marked || *marked) events_.snapshot_lost(id, fill);
 }
 
 void SetManager::abandon(const SetId& id, const Manifest& manifest) {
@@ -191,6 +217,7 @@ void SetManager::forget(const SetId& id) {
         sets_.erase(found);
     }
     events_.set_removed(id);
+    if (watch_) watch_->look();
     reaper_.post([ended = std::move(set)]() mutable { ended.reset(); });
 }
 

@@ -11,6 +11,7 @@
 #include "freeze/freezer_keeper.h"
 #include "sequence/plan_report.h"
 #include "sequence/snapshot_set.h"
+#include "sequence/space_watch.h"
 #include "volumes/inventory_cache.h"
 #include "volumes/match_verdicts.h"
 
@@ -27,6 +28,16 @@ public:
     virtual void set_abandoned(const SetId& set, const std::string& error) {
         static_cast<void>(set);
         static_cast<void>(error);
+    }
+    /// The place of a snapshot of a complete set has reached a level.
+    virtual void space_low(const SetId& set, const SpaceLevel& level) {
+        static_cast<void>(set);
+        static_cast<void>(level);
+    }
+    /// A snapshot of a complete set is lost; told once.
+    virtual void snapshot_lost(const SetId& set, const Fill& fill) {
+        static_cast<void>(set);
+        static_cast<void>(fill);
     }
     /// After a change; `error` is empty unless the set failed.
     virtual void state_changed(const SetId& set, State state, const std::string& consistency, const std::string& error) = 0;
@@ -65,6 +76,9 @@ public:
     /// daemon, have made. Errors: io.
     Result<void> load();
 
+    /// From now on tells the events of the space of complete sets. Once.
+    void watch_space(std::unique_ptr<DmEvents> events);
+
     /// Reads the inventory afresh. May take as long as a plugin's claim.
     Result<std::shared_ptr<SnapshotSet>> create(const std::vector<std::string>& volumes, const SetOptions& options);
     /// With what the hypervisor said of the disks. Read again only if something has changed.
@@ -88,6 +102,8 @@ private:
     Result<void> check_free(const SetPlan& plan) const;
     [[nodiscard]] std::optional<Error> held(const Volume& volume) const;
     [[nodiscard]] Result<Inventory> overruled(const Result<std::shared_ptr<const Inventory>>& read) const;
+    [[nodiscard]] std::map<SetId, std::vector<Fill>> fills() const;
+    void snapshot_lost(const SetId& id, const Fill& fill);
     void abandon(const SetId& id, const Manifest& manifest);
 
     FreezerKeeper keeper_; ///< before the sets: outlives them
@@ -97,6 +113,7 @@ private:
     mutable std::mutex mutex_;
     std::map<SetId, std::shared_ptr<SnapshotSet>> sets_;
     Executor reaper_; ///< destroys forgotten sets: one cannot end its own threads
+    std::unique_ptr<SpaceWatch> watch_; ///< last: its thread looks at the sets; set once, before any set is made
 };
 
 } // namespace quiesced

@@ -83,6 +83,12 @@ public:
     /// host), invalid_argument (1 to 1024 bytes), wrong_state.
     Result<void> report_host_snapshot(const std::string& volume, const std::string& reference);
 
+    /// Of a complete set: how full the places of its snapshots are, as far as that is known. Any thread; runs no program.
+    [[nodiscard]] std::vector<Fill> fills() const;
+    /// The snapshot of a member is lost for the reason given: the set's and the member's consistency become "lost", on disk as well.
+    /// Returns whether that is news. Errors: io (it is marked all the same, until the daemon ends).
+    Result<bool> mark_lost(const Fill& fill);
+
     [[nodiscard]] const SetId& id() const { return id_; }
     [[nodiscard]] State state() const;
     [[nodiscard]] std::string consistency() const;

@@ -55,6 +55,34 @@ Result<void> SnapshotSet::map() {
     return environment_.store->save(kept);
 }
 
+std::vector<Fill> SnapshotSet::fills() const {
+    if (state() != State::complete) return {};
+    const auto made = shares();
+    if (!made) return {}; // a plugin is away, and has none to tell
+    std::vector<Fill> all;
+    for (const auto& share : *made)
+        for (auto& fill : share.provider->fills(share.records)) all.push_back(std::move(fill));
+    return all;
+}
+
+Result<bool> SnapshotSet::mark_lost(const Fill& fill) {
+    // Not beside a Delete, whose manifest would come back.
+    const std::lock_guard step(step_mutex_);
+    if (!environment_.store->load(id_)) return false;
+    Manifest kept;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto member = std::find_if(manifest_.members.begin(), manifest_.members.end(), [&](const ManifestMember& entry) { return entry.volume == fill.volume; });
+        if (state_ != State::complete || member == manifest_.members.end() || member->consistency == kLost) return false;
+        member->consistency = kLost;
+        member->error = "the snapshot is lost: " + fill.lost;
+        manifest_.consistency = kLost;
+        kept = manifest_;
+    }
+    if (auto saved = environment_.store->save(kept); !saved) return pass(saved);
+    return true;
+}
+
 Result<void> SnapshotSet::remove() {
     if (!is_final(state())) return expect(State::complete, "Delete");
     if (state() == State::failed) return {};

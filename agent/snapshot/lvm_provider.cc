@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "snapshot/lvm_fill.h"
 #include "snapshot/lvm_reference.h"
 #include "snapshot/lvm_session.h"
 
@@ -121,6 +122,16 @@ Result<std::vector<SnapshotRecord>> LvmProvider::map(const SetId& set, std::vect
     }
     if (auto active = lvm.activate({inactive.begin(), inactive.end()}); !active) return pass(active);
     return records;
+}
+
+std::vector<Fill> LvmProvider::fills(const std::vector<SnapshotRecord>& records) const {
+    std::vector<Fill> all;
+    for (const auto& record : records) {
+        const auto reference = lvm_reference_from_json(record.reference);
+        if (!reference) continue;
+        for (auto& fill : lvm_fills(*tables_, record.volume, *reference)) all.push_back(std::move(fill));
+    }
+    return all;
 }
 
 Result<void> LvmProvider::remove(const SetId& set, const std::vector<SnapshotRecord>& records) {

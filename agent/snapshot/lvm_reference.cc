@@ -10,7 +10,9 @@ std::string lvm_reference_to_json(const LvmReference& reference) {
                                       {"lv", reference.name},
                                       {"kind", reference.kind},
                                       {"lv_uuid", reference.uuid},
-                                      {"monitored", reference.monitored}};
+                                      {"monitored", reference.monitored},
+                                      {"dm_uuid", reference.dm_uuid},
+                                      {"pool", reference.pool}};
     return json.dump();
 }
 
@@ -30,6 +32,8 @@ Result<LvmReference> lvm_reference_from_json(const std::string& text) {
     }
     const auto monitored = json.find("monitored");
     reference.monitored = monitored != json.end() && monitored->is_boolean() && monitored->get<bool>();
+    for (const auto& [key, value] : {std::pair<const char*, std::string*>{"dm_uuid", &reference.dm_uuid}, {"pool", &reference.pool}})
+        if (const auto found = json.find(key); found != json.end() && found->is_string()) *value = found->get<std::string>();
     return reference;
 }
 

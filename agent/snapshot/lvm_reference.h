@@ -16,9 +16,11 @@ struct LvmReference {
     std::string kind;       ///< "thick", "thin"
     std::string uuid;       ///< lv_uuid
     bool monitored = false; ///< dmeventd watches the fill of its store
+    std::string dm_uuid = {}; ///< of its device; empty in those of older releases
+    std::string pool = {};    ///< name of the pool of a thin one; likewise
 };
 
-/// JSON both ways: {"vg", "lv", "kind", "lv_uuid", "monitored"}. Errors: io, naming the key that is missing.
+/// JSON both ways: {"vg", "lv", "kind", "lv_uuid", "monitored", "dm_uuid", "pool"}. Errors: io, naming the key that is missing.
 std::string lvm_reference_to_json(const LvmReference& reference);
 Result<LvmReference> lvm_reference_from_json(const std::string& text);
 

@@ -185,7 +185,9 @@ Result<std::vector<SnapshotRecord>> LvmSession::finish() {
                                                       .name = cut.snapshot.name,
                                                       .kind = is_thin ? "thin" : "thick",
                                                       .uuid = cut.snapshot.uuid,
-                                                      .monitored = !is_thin && monitored});
+                                                      .monitored = !is_thin && monitored,
+                                                      .dm_uuid = cut.snapshot.dm_uuid(),
+                                                      .pool = cut.snapshot.pool});
         }
     }
     return records;

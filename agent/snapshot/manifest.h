@@ -16,6 +16,9 @@ namespace quiesced {
 /// Consistency of a member whose snapshot the host was to take and of which it said nothing in time.
 inline constexpr const char* kUnreported = "unreported";
 
+/// Consistency of a member whose snapshot was good and is lost since: its store or pool was full.
+inline constexpr const char* kLost = "lost";
+
 /// One member of a set as the manifest and Describe() show it. Times are milliseconds; absent until measured.
 struct ManifestMember {
     std::string volume;      ///< Volume::name
@@ -30,7 +33,7 @@ struct ManifestMember {
     std::string snapshot;  ///< as SnapshotRecord
     std::string device;    ///< as SnapshotRecord
     std::string reference; ///< as SnapshotRecord
-    std::string consistency; ///< "application", "filesystem", "crash", "unreported"
+    std::string consistency; ///< "application", "filesystem", "crash", "unreported", "lost"
     std::string error;       ///< empty when all went well
     bool foreign = false;    ///< frozen by somebody else, and accepted
     std::optional<double> flush_ms;  ///< last pre-flush pass

@@ -12,6 +12,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "freeze/dm_chain.h"
+#include "snapshot/fill.h"
 #include "volumes/inventory.h"
 #include "volumes/volume.h"
 
@@ -116,6 +117,12 @@ public:
     virtual Result<std::vector<SnapshotRecord>> map(const SetId& set, std::vector<SnapshotRecord> records) {
         static_cast<void>(set);
         return records;
+    }
+
+    /// How full the places are in which finished snapshots live, as far as the kernel tells; runs no program.
+    [[nodiscard]] virtual std::vector<Fill> fills(const std::vector<SnapshotRecord>& records) const {
+        static_cast<void>(records);
+        return {};
     }
 
     /// Removes finished snapshots of a set, from their records. Records already gone are no error.

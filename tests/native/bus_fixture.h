@@ -117,6 +117,8 @@ public:
     }
 
 private:
+    void onSpaceLow(const std::string& /*member*/, const std::uint32_t& /*level*/, const std::map<std::string, sdbus::Variant>& /*details*/) override {}
+    void onSnapshotLost(const std::string& /*member*/, const std::string& /*reason*/, const std::map<std::string, sdbus::Variant>& /*details*/) override {}
     void onStateChanged(const std::string& state, const Dict& details) override {
         const std::lock_guard lock(mutex_);
         states_.push_back(state);

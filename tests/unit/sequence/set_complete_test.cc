@@ -48,6 +48,20 @@ TEST_F(CompleteSet, ComesBackFromDiskAndIsMappedAndRemovedWithItsProviders) {
     EXPECT_FALSE(store_->load(set_->id()));
 }
 
+TEST_F(CompleteSet, ALostSnapshotMarksTheSetOnDiskOnce) {
+    const Fill fill{.volume = "/srv/data", .kind = "store", .name = "vg/data-q1", .percent = 100, .lost = "its store is full"};
+    EXPECT_EQ(set_->mark_lost(fill).value(), true);
+    EXPECT_EQ(set_->mark_lost(fill).value(), false) << "it is no news any more";
+    const auto manifest = store_->load(set_->id());
+    EXPECT_EQ(manifest->consistency, "lost");
+    EXPECT_EQ(manifest->members[0].consistency, "lost");
+    EXPECT_THAT(manifest->members[0].error, HasSubstr("store is full"));
+    EXPECT_EQ(manifest->members[1].consistency, "filesystem");
+    ASSERT_TRUE(run(Step::remove));
+    EXPECT_EQ(set_->mark_lost({.volume = "/srv/log", .kind = "store", .name = "vg/log", .percent = 100, .lost = "gone"}).value(), false);
+    EXPECT_FALSE(store_->load(set_->id())) << "a removed set does not come back";
+}
+
 TEST_F(CompleteSet, WithoutItsProviderSaysWhichPluginToStart) {
     SetEnvironment environment;
     environment.store = store_.get();
