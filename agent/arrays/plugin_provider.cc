@@ -111,7 +111,7 @@ std::vector<Claim> PluginProvider::claim(const std::vector<const Volume*>& volum
 }
 
 Result<std::unique_ptr<ProviderSession>> PluginProvider::begin(const SetId& set, const std::vector<const Volume*>& volumes,
-                                                               const Inventory& inventory) {
+                                                               const Inventory& inventory, const SnapshotWishes& /*wishes*/) {
     std::vector<PluginMember> members;
     std::set<std::string> seen;
     Json disks = Json::array();

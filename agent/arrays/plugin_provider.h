@@ -26,7 +26,7 @@ public:
 
     /// Errors: no_provider for a volume that does not lie on LUNs alone. The plugin is not asked before arm().
     Result<std::unique_ptr<ProviderSession>> begin(const SetId& set, const std::vector<const Volume*>& volumes,
-                                                   const Inventory& inventory) override;
+                                                   const Inventory& inventory, const SnapshotWishes& wishes = {}) override;
 
     /// Errors also: busy, when a snapshot's device is in use; then nothing is removed.
     Result<void> remove(const SetId& set, const std::vector<SnapshotRecord>& records) override;

@@ -23,9 +23,15 @@ struct CreateOptions {
     bool bind = false;
 };
 
+Result<StorePolicy> read_store(const Options& options) {
+    const auto text = options.get<std::string>("store", "auto");
+    if (!text) return tl::unexpected<Error>(text.error());
+    return parse_store_policy(*text);
+}
+
 Result<CreateOptions> read_create_options(const Dict& dict) {
     const Options options(dict);
-    if (auto known = options.only({"deadline_ms", "member_limit_ms", "prepare_limit_ms", "foreign_freeze", "relinquish_journal", "providers", "bind"}); !known) return pass(known);
+    if (auto known = options.only({"deadline_ms", "member_limit_ms", "prepare_limit_ms", "foreign_freeze", "relinquish_journal", "providers", "store", "bind"}); !known) return pass(known);
     CreateOptions read;
     const auto deadline = options.get<std::uint32_t>("deadline_ms", static_cast<std::uint32_t>(read.set.deadline.count()));
     if (!deadline) return tl::unexpected<Error>(deadline.error());
@@ -49,6 +55,9 @@ Result<CreateOptions> read_create_options(const Dict& dict) {
     const auto providers = options.get("providers", read.set.providers);
     if (!providers) return tl::unexpected<Error>(providers.error());
     read.set.providers = *providers;
+    const auto store = read_store(options);
+    if (!store) return tl::unexpected<Error>(store.error());
+    read.set.wishes.store = *store;
     const auto bind = options.get("bind", false);
     if (!bind) return tl::unexpected<Error>(bind.error());
     read.bind = *bind;
@@ -57,7 +66,7 @@ Result<CreateOptions> read_create_options(const Dict& dict) {
 
 Result<PlanOptions> read_plan_options(const Dict& dict) {
     const Options options(dict);
-    if (auto known = options.only({"sample_ms", "providers"}); !known) return pass(known);
+    if (auto known = options.only({"sample_ms", "providers", "store"}); !known) return pass(known);
     PlanOptions read;
     const auto sample = options.get<std::uint32_t>("sample_ms", static_cast<std::uint32_t>(read.sample.count()));
     if (!sample) return tl::unexpected<Error>(sample.error());
@@ -67,6 +76,9 @@ Result<PlanOptions> read_plan_options(const Dict& dict) {
     const auto providers = options.get("providers", read.providers);
     if (!providers) return tl::unexpected<Error>(providers.error());
     read.providers = *providers;
+    const auto store = read_store(options);
+    if (!store) return tl::unexpected<Error>(store.error());
+    read.wishes.store = *store;
     return read;
 }
 

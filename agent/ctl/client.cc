@@ -127,10 +127,11 @@ Answer<nlohmann::json> Client::volumes() {
     });
 }
 
-Answer<nlohmann::json> Client::plan(const std::vector<std::string>& volumes, std::chrono::milliseconds sample) {
+Answer<nlohmann::json> Client::plan(const std::vector<std::string>& volumes, std::chrono::milliseconds sample, const std::string& store) {
     return attempt([&] {
         const auto proxy = sdbus::createProxy(*connection_, BusServiceName(kService), sdbus::ObjectPath(kManager));
-        const Dict options{{"sample_ms", sdbus::Variant(static_cast<std::uint32_t>(sample.count()))}};
+        Dict options{{"sample_ms", sdbus::Variant(static_cast<std::uint32_t>(sample.count()))}};
+        if (!store.empty()) options["store"] = sdbus::Variant(store);
         return call_for_json(*proxy, kManagerInterface, "Plan", volumes, options);
     });
 }
@@ -164,6 +165,7 @@ Answer<std::string> Client::create(const std::vector<std::string>& volumes, cons
         if (wishes.member_limit.count() > 0) options["member_limit_ms"] = ms(wishes.member_limit);
         if (wishes.accept_foreign_freeze) options["foreign_freeze"] = sdbus::Variant(std::string("accept"));
         if (!wishes.providers.empty()) options["providers"] = sdbus::Variant(wishes.providers);
+        if (!wishes.store.empty()) options["store"] = sdbus::Variant(wishes.store);
         if (wishes.keep_journal) options["relinquish_journal"] = sdbus::Variant(false);
         return id_of(ManagerProxy(*connection_).CreateSet(volumes, options));
     });

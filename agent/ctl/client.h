@@ -37,6 +37,7 @@ struct SetWishes {
     std::chrono::milliseconds deadline{10000};
     std::chrono::milliseconds member_limit{0}; ///< longest freeze of one file system; 0: none
     bool accept_foreign_freeze = false;
+    std::string store = {};    ///< as CreateSet has it; empty: the daemon's choice
     bool keep_journal = false; ///< the journal stays where it is, even on a member
     bool bind = true;          ///< it is aborted when this client leaves the bus before it is complete
     std::map<std::string, std::string> providers = {}; ///< name of a volume to that of the provider that is to take its snapshot
@@ -54,7 +55,7 @@ public:
     /// As ListVolumes: a list of objects.
     Answer<nlohmann::json> volumes();
     /// As Plan: an object. `sample` is how long the writes are counted, 0 for not at all.
-    Answer<nlohmann::json> plan(const std::vector<std::string>& volumes, std::chrono::milliseconds sample);
+    Answer<nlohmann::json> plan(const std::vector<std::string>& volumes, std::chrono::milliseconds sample, const std::string& store);
     /// As MatchDisks: a list of objects for one; values are texts and whole numbers.
     Answer<nlohmann::json> match(const nlohmann::json& disks, bool remember, bool forget);
     /// Ids, oldest first.

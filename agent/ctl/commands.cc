@@ -115,7 +115,7 @@ ExitCode list_volumes(const Context& context) {
 
 ExitCode show_plan(const Context& context) {
     const auto& request = context.request;
-    const auto plan = context.client.plan(request.volumes, std::chrono::milliseconds(request.sample_ms));
+    const auto plan = context.client.plan(request.volumes, std::chrono::milliseconds(request.sample_ms), request.store);
     if (!plan) return complain(plan.error());
     if (!request.svg.empty()) {
         if (const auto drawn = draw("plan", plan->dump(-1, ' ', false, Json::error_handler_t::replace), request); drawn != ExitCode::ok)
@@ -131,6 +131,7 @@ ExitCode take_snapshot(const Context& context) {
     const auto set = context.client.create(request.volumes, {.deadline = std::chrono::milliseconds(request.deadline_ms),
                                                              .member_limit = std::chrono::milliseconds(request.member_limit_ms),
                                                              .accept_foreign_freeze = request.accept_foreign_freeze,
+                                                             .store = request.store,
                                                              .keep_journal = request.keep_journal});
     if (!set) return complain(set.error());
     const auto manifest = context.client.take(*set);

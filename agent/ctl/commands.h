@@ -31,6 +31,7 @@ struct Request {
     std::vector<std::string> volumes;
     std::string set;
     std::string folder;       ///< where a set is mounted
+    std::string store;        ///< size of the copy-on-write stores; empty: the daemon's choice
     unsigned keep = 0;        ///< newest sets of the same volumes that stay; 0: not a rule
     std::string max_age;      ///< as parse_age() reads it; empty: not a rule
     bool skip_missing = false; ///< mount the others when a member cannot be

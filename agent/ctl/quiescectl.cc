@@ -38,6 +38,8 @@ void add_looks(CLI::App& app, Request& request) {
     plan->add_option("--sample", request.sample_ms, "How long to count the writes, ms")->check(CLI::Range(0U, 10000U))->capture_default_str();
     plan->add_flag("--json", request.json, "As JSON");
 
+    plan->add_option("--store", request.store, "As for snapshot");
+
     auto* match = app.add_subcommand("match", "Say which disks here are those that a hypervisor knows, and take its word for their type");
     match->add_option("file", request.match_file, "A JSON list of what it knows of each; - for standard input")->required();
     auto* dry = match->add_flag("--dry-run", request.dry_run, "Take no word for anything: only answer");
@@ -66,6 +68,7 @@ void add_deeds(CLI::App& app, Request& request) {
         ->check(CLI::Range(100U, 600000U))->capture_default_str();
     snapshot->add_option("--member-limit", request.member_limit_ms, "Longest time for one file system to freeze, ms; then all others are thawed at once")
         ->check(CLI::Range(10U, 600000U));
+    snapshot->add_option("--store", request.store, "Size of the copy-on-write stores: auto, 512M, 20%SIZE, 200%USED, 50%FREE");
     snapshot->add_flag("--accept-foreign-freeze", request.accept_foreign_freeze, "Take a volume that somebody else has frozen as it is");
     snapshot->add_flag("--keep-journal", request.keep_journal, "Do not keep the journal in /run meanwhile, even if it lies on a volume of the set");
     snapshot->add_flag("--json", request.json, "Print the manifest as JSON");

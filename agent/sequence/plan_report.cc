@@ -51,7 +51,7 @@ private:
 
 class Reporter {
 public:
-    Reporter(const PlanSources& sources, SetPlan plan) : sources_(sources), plan_(std::move(plan)) { report_.inventory = sources.inventory; }
+    Reporter(const PlanSources& sources, SetPlan plan, const SnapshotWishes& wishes) : sources_(sources), plan_(std::move(plan)), wishes_(wishes) { report_.inventory = sources.inventory; }
 
     /// Moves what cannot be a member to the skipped ones; what is carried is neither.
     void skip_impossible() {
@@ -107,7 +107,7 @@ public:
 
 private:
     void estimate(Provider& provider, const SetId& id, const std::vector<const Volume*>& volumes, ReportedProvider& entry) {
-        auto session = provider.begin(id, volumes, *sources_.inventory);
+        auto session = provider.begin(id, volumes, *sources_.inventory, wishes_);
         if (!session) {
             entry.error = session.error();
             return;
@@ -157,6 +157,7 @@ private:
 
     const PlanSources& sources_;
     SetPlan plan_;
+    const SnapshotWishes& wishes_;
     PlanReport report_;
     std::map<std::string, Bytes> stores_;
 };
@@ -177,7 +178,7 @@ Result<PlanReport> make_plan_report(const std::vector<std::string>& names, const
     auto plan = names.empty() ? plan_all(sources.inventory, sources.providers, options.providers)
                               : plan_volumes(names, sources.inventory, sources.providers, options.providers);
     note_held(plan.members, sources.held);
-    Reporter reporter(sources, std::move(plan));
+    Reporter reporter(sources, std::move(plan), options.wishes);
     if (names.empty()) reporter.skip_impossible();
     if (auto asked = reporter.ask_providers(); !asked) return pass(asked);
     reporter.list_writers();

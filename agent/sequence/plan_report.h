@@ -22,6 +22,7 @@ namespace quiesced {
 struct PlanOptions {
     std::chrono::milliseconds sample{1000}; ///< how long writes are counted; 0: not at all
     ProviderChoice providers = {};
+    SnapshotWishes wishes = {};
 };
 
 /// A member of the plan, or a name that could be none (PlannedVolume::error).

@@ -7,7 +7,7 @@
 namespace quiesced {
 
 SetManager::SetManager(SetManagerOptions options, Providers providers, SetEvents& events)
-    : options_(std::move(options)), providers_(std::move(providers)), events_(events) {
+    : options_(std::move(options)), providers_(std::move(providers)), events_(events), history_(options_.host.diskstats) {
     options_.environment.keeper = &keeper_;
     if (!options_.inventory) options_.inventory = std::make_shared<InventoryCache>(options_.paths);
 }
@@ -162,12 +162,15 @@ Result<std::shared_ptr<SnapshotSet>> SetManager::create(const std::vector<std::s
     if (!plan) return pass(plan);
     auto id = SetId::generate();
     if (!id) return pass(id);
+    auto written = history_.last_hour();
     std::shared_ptr<SnapshotSet> set;
     {
         // Checked and entered in one go: two requestors must not both find a volume free.
         const std::lock_guard lock(mutex_);
         if (auto good = check_free(*plan); !good) return pass(good);
-        set = std::make_shared<SnapshotSet>(*id, std::move(*plan), options, options_.environment, observer(*id));
+        auto set_options = options;
+        set_options.wishes.written = std::move(written);
+        set = std::make_shared<SnapshotSet>(*id, std::move(*plan), set_options, options_.environment, observer(*id));
         sets_[*id] = set;
     }
     events_.set_added(set);
@@ -186,7 +189,9 @@ Result<PlanReport> SetManager::plan(const std::vector<std::string>& volumes, con
         return held(volume);
     };
     sources.host = options_.host;
-    return make_plan_report(volumes, sources, options, stop);
+    auto plan_options = options;
+    plan_options.wishes.written = history_.last_hour();
+    return make_plan_report(volumes, sources, plan_options, stop);
 }
 
 std::vector<std::shared_ptr<SnapshotSet>> SetManager::sets() const {

@@ -12,6 +12,7 @@
 #include "sequence/plan_report.h"
 #include "sequence/snapshot_set.h"
 #include "sequence/space_watch.h"
+#include "sequence/write_history.h"
 #include "volumes/inventory_cache.h"
 #include "volumes/match_verdicts.h"
 
@@ -110,6 +111,7 @@ private:
     SetManagerOptions options_;
     Providers providers_;
     SetEvents& events_;
+    mutable WriteHistory history_;
     mutable std::mutex mutex_;
     std::map<SetId, std::shared_ptr<SnapshotSet>> sets_;
     Executor reaper_; ///< destroys forgotten sets: one cannot end its own threads

@@ -170,7 +170,7 @@ Result<void> SnapshotSet::arm_all() {
     for (auto& part : parts_) {
         std::vector<const Volume*> volumes;
         for (const auto index : part.members) volumes.push_back(&plan_.members[index].volume);
-        auto session = part.provider->begin(id_, volumes, *plan_.inventory);
+        auto session = part.provider->begin(id_, volumes, *plan_.inventory, options_.wishes);
         if (!session) return pass(session);
         part.session = std::move(*session);
         undo_.push("giving up the snapshots of " + part.provider->name(), [raw = part.session.get()] { return raw->disarm(); });

@@ -47,6 +47,7 @@ struct SetOptions {
     bool accept_foreign_freeze = false;        ///< a member that somebody else froze counts as frozen
     bool relinquish_journal = true;            ///< keep the journal in /run for the window when it lies on a member
     ProviderChoice providers = {};             ///< went into the plan
+    SnapshotWishes wishes = {};                ///< for the providers
 };
 
 /// One step of the sequence, as a requestor asks for it.

@@ -49,7 +49,7 @@ std::vector<Claim> HostProvider::claim(const std::vector<const Volume*>& volumes
 }
 
 Result<std::unique_ptr<ProviderSession>> HostProvider::begin(const SetId& /*set*/, const std::vector<const Volume*>& volumes,
-                                                             const Inventory& /*inventory*/) {
+                                                             const Inventory& /*inventory*/, const SnapshotWishes& /*wishes*/) {
     return std::make_unique<HostSession>(volumes);
 }
 

@@ -17,7 +17,7 @@ public:
     /// Takes what lies on virtual disks alone: a LUN that is passed through is in no snapshot of the hypervisor.
     std::vector<Claim> claim(const std::vector<const Volume*>& volumes, const Inventory& inventory) override;
     Result<std::unique_ptr<ProviderSession>> begin(const SetId& set, const std::vector<const Volume*>& volumes,
-                                                   const Inventory& inventory) override;
+                                                   const Inventory& inventory, const SnapshotWishes& wishes) override;
     Result<void> remove(const SetId& set, const std::vector<SnapshotRecord>& records) override;
     Result<void> abandon(const SetId& set) override;
 };

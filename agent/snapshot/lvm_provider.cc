@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "snapshot/lvm_provider.h"
 
+#include <sys/statvfs.h>
 #include <sys/utsname.h>
 
 #include <algorithm>
@@ -25,6 +26,14 @@ tl::expected<LvmMember, std::string> member_of(const Volume& volume, const Inven
     const auto group = node != nullptr && is_lvm_uuid(node->dm_uuid) ? lvm_group_of(node->dm_name) : std::string();
     if (group.empty()) return tl::unexpected<std::string>(volume.device_path + " is no logical volume");
     return LvmMember{.volume = volume.name, .dm_uuid = node->dm_uuid, .group = group};
+}
+
+/// Nothing where its mount cannot be asked.
+std::optional<std::uint64_t> used_bytes(const Volume& volume) {
+    struct statvfs status {};
+    if (volume.mounts.empty() || ::statvfs(volume.mounts.front().open_path().c_str(), &status) != 0 || status.f_blocks < status.f_bfree)
+        return std::nullopt;
+    return static_cast<std::uint64_t>(status.f_blocks - status.f_bfree) * status.f_frsize;
 }
 
 Claim claim_of(const LogicalVolume& volume) {
@@ -88,16 +97,19 @@ std::vector<Claim> LvmProvider::claim(const std::vector<const Volume*>& volumes,
 }
 
 Result<std::unique_ptr<ProviderSession>> LvmProvider::begin(const SetId& set, const std::vector<const Volume*>& volumes,
-                                                            const Inventory& inventory) {
+                                                            const Inventory& inventory, const SnapshotWishes& wishes) {
     std::vector<LvmMember> members;
     for (const auto* volume : volumes) {
         auto member = member_of(*volume, inventory);
         if (!member)
             return fail(ErrorKind::no_provider,
                         "LVM takes no snapshot of " + volume->name + ": " + member.error());
+        const auto written = wishes.written.find(volume->devices.front());
+        if (written != wishes.written.end()) member->written = written->second;
+        if (wishes.store.base == StorePolicy::Base::used) member->used = used_bytes(*volume);
         members.push_back(std::move(*member));
     }
-    return std::make_unique<LvmSession>(set, std::move(members), store_size_, runner_, tables_);
+    return std::make_unique<LvmSession>(set, std::move(members), wishes.store, runner_, tables_);
 }
 
 Result<std::vector<SnapshotRecord>> LvmProvider::map(const SetId& set, std::vector<SnapshotRecord> records) {

@@ -14,17 +14,16 @@ namespace quiesced {
 /// Placement does not matter to it: an LV on a LUN is claimed like one on a virtual disk.
 class LvmProvider : public Provider {
 public:
-    explicit LvmProvider(StoreSize store_size = {},
-                         std::shared_ptr<LvmRunner> runner = std::make_shared<SystemLvmRunner>(),
+    explicit LvmProvider(std::shared_ptr<LvmRunner> runner = std::make_shared<SystemLvmRunner>(),
                          std::shared_ptr<const DmTables> tables = std::make_shared<KernelDmTables>())
-        : store_size_(store_size), runner_(std::move(runner)), tables_(std::move(tables)) {}
+        : runner_(std::move(runner)), tables_(std::move(tables)) {}
 
     [[nodiscard]] std::string name() const override;
     [[nodiscard]] bool arm_needs_thawed() const override;
     /// Runs one `lvs` when any of the volumes lies on a logical volume, no command otherwise.
     std::vector<Claim> claim(const std::vector<const Volume*>& volumes, const Inventory& inventory) override;
     Result<std::unique_ptr<ProviderSession>> begin(const SetId& set, const std::vector<const Volume*>& volumes,
-                                                   const Inventory& inventory) override;
+                                                   const Inventory& inventory, const SnapshotWishes& wishes = {}) override;
     /// Activates what is not active.
     Result<std::vector<SnapshotRecord>> map(const SetId& set, std::vector<SnapshotRecord> records) override;
     [[nodiscard]] std::vector<Fill> fills(const std::vector<SnapshotRecord>& records) const override;
@@ -34,7 +33,6 @@ public:
     Result<void> abandon(const SetId& set) override;
 
 private:
-    StoreSize store_size_;
     std::shared_ptr<LvmRunner> runner_;
     std::shared_ptr<const DmTables> tables_;
 };

@@ -2,6 +2,7 @@
 #include "snapshot/lvm_session.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "snapshot/lvm_chain.h"
@@ -32,9 +33,9 @@ Result<void> check_origin(const LogicalVolume& origin, const std::string& volume
 
 } // namespace
 
-LvmSession::LvmSession(SetId set, std::vector<LvmMember> members, StoreSize store_size,
+LvmSession::LvmSession(SetId set, std::vector<LvmMember> members, StorePolicy store,
                        std::shared_ptr<LvmRunner> runner, std::shared_ptr<const DmTables> tables)
-    : set_(std::move(set)), members_(std::move(members)), store_size_(store_size), runner_(std::move(runner)),
+    : set_(std::move(set)), members_(std::move(members)), store_(store), runner_(std::move(runner)),
       tables_(std::move(tables)), lvm_(*runner_) {}
 
 std::vector<std::string> LvmSession::groups() const {
@@ -67,7 +68,6 @@ Result<std::vector<LvmSession::Cut>> LvmSession::plan(const std::vector<LogicalV
         Cut cut;
         cut.plan.origin = *origin;
         cut.plan.name = lvm_snapshot_name(origin->group, origin->name, set_, index);
-        if (origin->kind() == LogicalVolume::Kind::thick) cut.plan.store = store_size(*origin, store_size_);
         cut.plan.volumes.push_back(member.volume);
         cut.members.push_back(index);
         if (find_name(volumes, origin->group, cut.plan.name) != nullptr)
@@ -76,7 +76,28 @@ Result<std::vector<LvmSession::Cut>> LvmSession::plan(const std::vector<LogicalV
                             cut.plan.name + ".");
         cuts.push_back(std::move(cut));
     }
+    size_stores(cuts);
     return cuts;
+}
+
+void LvmSession::size_stores(std::vector<Cut>& cuts) const {
+    std::map<std::string, double> origins; // bytes of the thick origins by group
+    for (const auto& cut : cuts)
+        if (cut.plan.origin.kind() == LogicalVolume::Kind::thick) origins[cut.plan.origin.group] += static_cast<double>(cut.plan.origin.size.count);
+    for (auto& cut : cuts) {
+        const auto& origin = cut.plan.origin;
+        if (origin.kind() != LogicalVolume::Kind::thick) continue;
+        StoreFacts facts;
+        const auto share = static_cast<double>(origin.size.count) / std::max(origins[origin.group], 1.0);
+        facts.free_share = Bytes{static_cast<std::uint64_t>(static_cast<double>(origin.group_free.count) * share)};
+        for (const auto index : cut.members) {
+            const auto& member = members_[index];
+            // The counters are those of the LV, so that its members have the same.
+            if (member.written) facts.written = *member.written;
+            if (member.used) facts.used = facts.used.value_or(0) + *member.used;
+        }
+        cut.plan.store = store_size(origin, store_, facts);
+    }
 }
 
 Result<void> LvmSession::create() {

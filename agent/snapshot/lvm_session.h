@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,13 +19,15 @@ struct LvmMember {
     std::string volume;  ///< Volume::name
     std::string dm_uuid; ///< of its LV's device
     std::string group;   ///< name of the volume group
+    std::optional<std::uint64_t> written = {}; ///< bytes on that LV in the last hour
+    std::optional<std::uint64_t> used = {};    ///< bytes in the file system
 };
 
 /// One set's LVM snapshots: arm with lvcreate, chains for the freezer, verify and activate after the thaw, give up with
 /// lvremove. Members on one LV share one snapshot.
 class LvmSession : public ProviderSession {
 public:
-    LvmSession(SetId set, std::vector<LvmMember> members, StoreSize store_size, std::shared_ptr<LvmRunner> runner,
+    LvmSession(SetId set, std::vector<LvmMember> members, StorePolicy store, std::shared_ptr<LvmRunner> runner,
                std::shared_ptr<const DmTables> tables);
 
     Result<Estimate> estimate() override;
@@ -41,6 +45,7 @@ private:
         std::vector<std::size_t> members;
     };
     [[nodiscard]] std::vector<std::string> groups() const;
+    void size_stores(std::vector<Cut>& cuts) const;
     [[nodiscard]] Result<std::vector<Cut>> plan(const std::vector<LogicalVolume>& volumes) const;
     [[nodiscard]] Result<void> create();
     [[nodiscard]] Result<void> build_chains();
@@ -49,7 +54,7 @@ private:
 
     SetId set_;
     std::vector<LvmMember> members_;
-    StoreSize store_size_;
+    StorePolicy store_;
     std::shared_ptr<LvmRunner> runner_;
     std::shared_ptr<const DmTables> tables_;
     LvmCommand lvm_;

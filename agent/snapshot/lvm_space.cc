@@ -13,6 +13,8 @@ namespace {
 constexpr std::uint64_t kChunk = 4096;                   // lvcreate's default
 constexpr std::uint64_t kExceptionsAChunk = kChunk / 16; // struct disk_exception, drivers/md/dm-snap-persistent.c
 
+constexpr std::uint64_t kLeastAutomatic = 512ULL << 20U; // as snapm has it
+
 std::uint64_t divide_up(std::uint64_t value, std::uint64_t by) { return value / by + (value % by != 0 ? 1 : 0); }
 
 std::string percent_text(double percent) {
@@ -97,14 +99,24 @@ SpaceNeed pool_need(const std::string& group, const std::string& name, const std
 
 } // namespace
 
-Bytes store_size(const LogicalVolume& origin, const StoreSize& policy) {
-    const auto chunks = divide_up(origin.size.count, kChunk);
-    const Bytes most{(1 + chunks + divide_up(chunks, kExceptionsAChunk) + 1) * kChunk};
+Bytes store_size(const LogicalVolume& origin, const StorePolicy& policy, const StoreFacts& facts) {
+    const auto size = origin.size.count;
+    const auto chunks = divide_up(size, kChunk);
+    const auto most = (1 + chunks + divide_up(chunks, kExceptionsAChunk) + 1) * kChunk;
     // Divided first: a percentage of exabytes must not overflow.
-    const Bytes share{origin.size.count / 100 * policy.percent_of_origin};
-    const auto wanted = std::min(std::max(share, policy.least), most);
+    const auto share = [&policy](std::uint64_t of) { return of / 100 > UINT64_MAX / policy.value ? UINT64_MAX : of / 100 * policy.value; };
+    std::uint64_t wanted = policy.value;
+    switch (policy.base) {
+    case StorePolicy::Base::writes: wanted = std::max({share(facts.written.value_or(0)), kLeastAutomatic, size / 10}); break;
+    case StorePolicy::Base::bytes: break;
+    case StorePolicy::Base::size: wanted = share(size); break;
+    case StorePolicy::Base::used: wanted = share(facts.used.value_or(size)); break;
+    case StorePolicy::Base::free: wanted = share(facts.free_share.count); break;
+    }
     const auto extent = std::max<std::uint64_t>(origin.extent.count, kSectorSize);
-    return Bytes{divide_up(wanted.count, extent) * extent};
+    // Of what is free there is no more.
+    const auto extents = policy.base == StorePolicy::Base::free && wanted < most ? wanted / extent : divide_up(std::min(wanted, most), extent);
+    return Bytes{std::max<std::uint64_t>(extents, 1) * extent};
 }
 
 std::vector<SpaceNeed> space_needs(const std::vector<PlannedSnapshot>& planned, const std::vector<LogicalVolume>& volumes) {

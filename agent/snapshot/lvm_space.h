@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,23 +10,23 @@
 #include "base/result.h"
 #include "snapshot/lvm_report.h"
 #include "snapshot/provider.h"
+#include "snapshot/store_policy.h"
 
 namespace quiesced {
 
-/// How large a thick snapshot's copy-on-write store is made. It has to take what is overwritten on the origin for as
-/// long as the snapshot lives; one that fills up is lost. Other programs take 10 % of the origin (dattobd) or twice
-/// what is used and at least 512 MiB (snapm); the default lies between.
-struct StoreSize {
-    unsigned percent_of_origin = 20;
-    Bytes least{64ULL << 20U};
+/// What is known of an origin that its store's size may depend on.
+struct StoreFacts {
+    std::optional<std::uint64_t> written; ///< bytes in the last hour
+    std::optional<std::uint64_t> used;    ///< bytes in the file systems on it
+    Bytes free_share;                     ///< of the volume group's free space
 };
 
 /// From which fill of a thin pool, data or metadata, on no snapshot is taken.
 inline constexpr double kThinPoolFullPercent = 95;
 
-/// Size of the store for a snapshot of `origin`, in whole extents: as the policy says, but never more than a store can use
-/// (every chunk of 4 KiB of the origin overwritten, and the tables of that).
-Bytes store_size(const LogicalVolume& origin, const StoreSize& policy);
+/// Size of the store for a snapshot of `origin`, in whole extents and at least one: as the policy says, but never more than a store
+/// can use (every chunk of 4 KiB of the origin overwritten, and the tables of that).
+Bytes store_size(const LogicalVolume& origin, const StorePolicy& policy, const StoreFacts& facts = {});
 
 /// A snapshot that is to be made; `store` is 0 for a thin one.
 struct PlannedSnapshot {

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "freeze/dm_chain.h"
 #include "snapshot/fill.h"
+#include "snapshot/store_policy.h"
 #include "volumes/inventory.h"
 #include "volumes/volume.h"
 
@@ -109,7 +110,7 @@ public:
 
     /// Begins its part of a set; the volumes are those it claimed and the caller chose. Copies what it needs.
     virtual Result<std::unique_ptr<ProviderSession>> begin(const SetId& set, const std::vector<const Volume*>& volumes,
-                                                           const Inventory& inventory) = 0;
+                                                           const Inventory& inventory, const SnapshotWishes& wishes) = 0;
 
     /// Makes the snapshots' devices ready to be mounted, also after the machine was booted anew. Returns the records as they are
     /// now: a device may have another path. Errors: lvm_failed, no_such_volume (a snapshot is gone), no_space (it is lost because

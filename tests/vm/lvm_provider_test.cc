@@ -281,7 +281,7 @@ TEST_F(LvmProviderInTheGuest, AnUnprimedSetIsGivenUpWithoutATraceWhereverPrimeHa
 TEST_F(LvmProviderInTheGuest, WithoutRoomForAllNothingIsMade) {
     run({"lvcreate", "-y", "-qq", "-Wn", "-Zn", "-l", "95%FREE", "-n", "filler", kGroup});
     const auto free = run({"vgs", "--noheadings", "-o", "vg_free_count", kGroup});
-    auto session = LvmProvider(StoreSize{.percent_of_origin = 100}).begin(new_set(), volumes_, inventory_);
+    auto session = LvmProvider().begin(new_set(), volumes_, inventory_, {.store = {.base = StorePolicy::Base::size, .value = 100}, .written = {}});
     const auto armed = (*session)->arm();
     ASSERT_FALSE(armed);
     EXPECT_EQ(armed.error().kind, ErrorKind::no_space);
@@ -291,8 +291,9 @@ TEST_F(LvmProviderInTheGuest, WithoutRoomForAllNothingIsMade) {
 }
 
 TEST_F(LvmProviderInTheGuest, AFullStoreIsReportedAndGivenUp) {
-    LvmProvider small(StoreSize{.percent_of_origin = 0, .least = Bytes{4ULL << 20U}});
-    auto session = small.begin(new_set(), volumes_, inventory_);
+    LvmProvider small;
+    const SnapshotWishes wishes{.store = {.base = StorePolicy::Base::bytes, .value = 4ULL << 20U}, .written = {}};
+    auto session = small.begin(new_set(), volumes_, inventory_, wishes);
     ASSERT_TRUE((*session)->arm());
     {
         Executor executor((*session)->chains());

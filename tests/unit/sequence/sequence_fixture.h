@@ -126,7 +126,7 @@ public:
         return answers;
     }
     Result<std::unique_ptr<ProviderSession>> begin(const SetId& /*set*/, const std::vector<const Volume*>& volumes,
-                                                   const Inventory& /*inventory*/) override {
+                                                   const Inventory& /*inventory*/, const SnapshotWishes& /*wishes*/) override {
         std::vector<std::string> names;
         for (const auto* volume : volumes) names.push_back(volume->name);
         return std::make_unique<Session>(*this, std::move(names));

@@ -57,7 +57,7 @@ protected:
     const SetId set_ = SetId::parse("0123456789abcdef").value();
     std::shared_ptr<TwinDmTables> tables_ = std::make_shared<TwinDmTables>();
     std::shared_ptr<TwinLvm> lvm_ = std::make_shared<TwinLvm>(tables_);
-    LvmProvider provider_{StoreSize{}, lvm_, tables_};
+    LvmProvider provider_{lvm_, tables_};
     std::map<DeviceNumber, BlockNode> nodes_;
     std::vector<std::unique_ptr<Volume>> volumes_;
     Inventory inventory_;

@@ -31,7 +31,7 @@ protected:
         std::vector<LvmMember> members;
         for (const auto& name : names)
             members.push_back({.volume = "/mnt/" + name, .dm_uuid = lvm_->find(name)->dm_uuid(), .group = "vg"});
-        return {SetId::parse("0123456789abcdef").value(), members, StoreSize{}, lvm_, tables_};
+        return {SetId::parse("0123456789abcdef").value(), members, StorePolicy{.base = StorePolicy::Base::bytes, .value = 100ULL << 20U}, lvm_, tables_};
     }
 
     std::shared_ptr<TwinDmTables> tables_ = std::make_shared<TwinDmTables>();
@@ -99,7 +99,7 @@ TEST_F(LvmSessionTest, WhatAFailingLvcreateLeftHalfMadeIsRemovedToo) {
     LvmSession session(SetId::parse("0123456789abcdef").value(),
                        {{.volume = "/mnt/a", .dm_uuid = lvm_->find("a")->dm_uuid(), .group = "vg"},
                         {.volume = "/mnt/b", .dm_uuid = lvm_->find("b")->dm_uuid(), .group = "vg"}},
-                       StoreSize{}, std::make_shared<Once>(*lvm_), tables_);
+                       StorePolicy{.base = StorePolicy::Base::bytes, .value = 100ULL << 20U}, std::make_shared<Once>(*lvm_), tables_);
     EXPECT_FALSE(session.arm());
     EXPECT_THAT(lvm_->names(), ElementsAre("a", "b", "pool", "c"));
 }

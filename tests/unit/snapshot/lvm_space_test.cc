@@ -39,23 +39,37 @@ LogicalVolume thin(const std::string& name) {
     return volume;
 }
 
-TEST(StoreSize, IsAShareOfTheOriginInWholeExtents) {
-    EXPECT_EQ(store_size(thick("a", 1000), {}), Bytes{200 * kMiB});
-    EXPECT_EQ(store_size(thick("a", 1010), {}), Bytes{204 * kMiB}); // 202 rounded up
+using Base = StorePolicy::Base;
+
+TEST(StoreSize, IsByDefaultTwiceTheLastHoursWritesButNotLessThanTheFloor) {
+    const StorePolicy automatic;
+    EXPECT_EQ(store_size(thick("a", 10000), automatic, {.written = 2000 * kMiB, .used = {}, .free_share = {}}), Bytes{4000 * kMiB});
+    EXPECT_EQ(store_size(thick("a", 4000), automatic, {.written = 1 * kMiB, .used = {}, .free_share = {}}), Bytes{512 * kMiB});
+    EXPECT_EQ(store_size(thick("a", 10000), automatic), Bytes{1000 * kMiB}) << "10 % where nothing is known";
+    EXPECT_EQ(store_size(thick("a", 200), automatic), Bytes{204 * kMiB}) << "never more than a store can use";
 }
 
-TEST(StoreSize, IsAtLeastTheMinimum) { EXPECT_EQ(store_size(thick("a", 200), {}), Bytes{64 * kMiB}); }
+TEST(StoreSize, IsWhatTheRequestorWantsInWholeExtents) {
+    EXPECT_EQ(store_size(thick("a", 1000), {.base = Base::bytes, .value = 30 * kMiB}), Bytes{32 * kMiB});
+    EXPECT_EQ(store_size(thick("a", 1010), {.base = Base::size, .value = 20}), Bytes{204 * kMiB}); // 202 rounded up
+    EXPECT_EQ(store_size(thick("a", 1000), {.base = Base::used, .value = 200}, {.written = {}, .used = 100 * kMiB, .free_share = {}}), Bytes{200 * kMiB});
+    EXPECT_EQ(store_size(thick("a", 1000), {.base = Base::used, .value = 50}), Bytes{500 * kMiB}) << "of the size where that is not known";
+    EXPECT_EQ(store_size(thick("a", 1000), {.base = Base::free, .value = 50}, {.written = {}, .used = {}, .free_share = Bytes{101 * kMiB}}), Bytes{48 * kMiB})
+        << "rounded down: there is no more";
+    EXPECT_EQ(store_size(thick("a", 1000), {.base = Base::free, .value = 1}), Bytes{4 * kMiB}) << "one extent";
+}
 
 TEST(StoreSize, IsNeverMoreThanAStoreCanUse) {
-    EXPECT_EQ(store_size(thick("a", 16), {}), Bytes{20 * kMiB}); // 16 MiB and the tables of its chunks
+    EXPECT_EQ(store_size(thick("a", 16), {.base = Base::bytes, .value = 1ULL << 40U}), Bytes{20 * kMiB}); // 16 MiB and the tables of its chunks
     // What LVM 2.03.16 itself reduces a store for 200 MiB to.
-    EXPECT_EQ(store_size(thick("a", 200), {.percent_of_origin = 900}), Bytes{204 * kMiB});
+    EXPECT_EQ(store_size(thick("a", 200), {.base = Base::size, .value = 900}), Bytes{204 * kMiB});
 }
 
 TEST(StoreSize, DoesNotOverflowForTheLargestVolumes) {
-    const auto size = store_size(thick("a", 1ULL << 43U), {}); // 8 EiB
+    const auto size = store_size(thick("a", 1ULL << 43U), {.base = Base::size, .value = 20}); // 8 EiB
     EXPECT_GT(size.count, (1ULL << 60U));
     EXPECT_LT(size.count, (1ULL << 61U));
+    EXPECT_GT(store_size(thick("a", 1ULL << 43U), {}, {.written = UINT64_MAX, .used = {}, .free_share = {}}).count, (1ULL << 62U));
 }
 
 TEST(LvmSpace, TheSumOfAGroupsStoresMustFit) {

@@ -40,13 +40,13 @@ class Signals:
 
 @case("a store that fills up under load is told of at its levels; full, the set is lost, cannot be mounted, and can be deleted")
 def snapshot_space_store_fills():
-    set_id = json.loads(run("quiescectl", "snapshot", "--json", "/srv/ext4"))["id"]
+    set_id = json.loads(run("quiescectl", "snapshot", "--store", "32M", "--json", "/srv/ext4"))["id"]
     path = f"/org/quiesced1/set/{set_id}"
     store = int(run("lvs", "--noheadings", "--nosuffix", "--units", "m", "-o", "lv_size", describe(path)["members"][0]["snapshot"]).strip().split(".")[0])
     with Signals() as signals:
         # In steps that leave the watch time to see each level.
-        for number in range(store // 8 + 2):
-            run("dd", "if=/dev/urandom", f"of=/srv/ext4/fill-{number}", "bs=1M", "count=8", "conv=fsync", "status=none")
+        for number in range(store // 4 + 2):
+            run("dd", "if=/dev/urandom", f"of=/srv/ext4/fill-{number}", "bs=1M", "count=4", "conv=fsync", "status=none")
             time.sleep(1)
         signals.wait_for("SnapshotLost", 60)
         levels = signals.levels()
@@ -59,5 +59,5 @@ def snapshot_space_store_fills():
     with open("/srv/ext4/still-writable", "w", encoding="ascii") as file:
         file.write("yes")
     run("quiescectl", "delete", set_id)
-    for number in range(store // 8 + 2):
+    for number in range(store // 4 + 2):
         os.unlink(f"/srv/ext4/fill-{number}")
