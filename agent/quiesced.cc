@@ -177,6 +177,10 @@ public:
         spdlog::info("set {}: removed", set.text());
         next_.set_removed(set);
     }
+    void set_not_rebuilt(const SetId& set, const std::string& reason) override {
+        spdlog::error("set {} has snapshots and no manifest: {}", set.text(), reason);
+        next_.set_not_rebuilt(set, reason);
+    }
     void space_low(const SetId& set, const SpaceLevel& level) override {
         spdlog::warn("set {}: {} is {:.0f} % full ({} of the snapshot of {})", set.text(), level.fill.name, level.fill.percent, level.fill.kind, level.fill.volume);
         next_.space_low(set, level);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <set>
 
+#include "sequence/rebuild.h"
+
 namespace quiesced {
 
 SetManager::SetManager(SetManagerOptions options, Providers providers, SetEvents& events)
@@ -34,6 +36,38 @@ SnapshotSet::StateObserver SetManager::observer(const SetId& id) {
     };
 }
 
+void SetManager::add_complete(const SetId& id, Manifest manifest) {
+    auto set = std::make_shared<SnapshotSet>(id, std::move(manifest), providers_(), options_.environment, observer(id));
+    {
+        const std::lock_guard lock(mutex_);
+        sets_[id] = set;
+    }
+    events_.set_added(set);
+}
+
+/// Never removes anything: a folder of manifests that is not there for a while must not cost the snapshots.
+void SetManager::rebuild(const std::vector<SetId>& known) {
+    for (const auto& provider : providers_()) {
+        const auto found = provider->find_all();
+        if (!found) continue; // it says so when it is needed
+        for (auto& [id, rebuilt] : rebuild_sets(*found)) {
+            // Known: it may have been deleted since it was found. Another one may be under way since then.
+            if (std::find(known.begin(), known.end(), id) != known.end() || find(id)) continue;
+            if (!rebuilt.incomplete.empty()) {
+                std::string names;
+                for (const auto& name : rebuilt.incomplete) names += " " + name;
+                events_.set_not_rebuilt(id, "it was lost half-way, and its manifest with it. If it is of no more use: lvremove" + names);
+                continue;
+            }
+            if (auto saved = options_.environment.store->save(rebuilt.manifest); !saved) {
+                events_.set_not_rebuilt(id, saved.error().message());
+                continue;
+            }
+            add_complete(id, std::move(rebuilt.manifest));
+        }
+    }
+}
+
 Result<void> SetManager::load() {
     auto ids = options_.environment.store->list();
     if (!ids) return pass(ids);
@@ -44,14 +78,10 @@ Result<void> SetManager::load() {
             reaper_.post([this, id, lost = std::move(*manifest)] { abandon(id, lost); });
             continue;
         }
-        auto set = std::make_shared<SnapshotSet>(id, std::move(*manifest), providers_(), options_.environment, observer(id));
-        {
-            const std::lock_guard lock(mutex_);
-            sets_[id] = set;
-        }
-        events_.set_added(set);
+        add_complete(id, std::move(*manifest));
     }
     if (watch_) watch_->look();
+    reaper_.post([this, known = std::move(*ids)] { rebuild(known); });
     return {};
 }
 

@@ -30,6 +30,11 @@ public:
         static_cast<void>(set);
         static_cast<void>(error);
     }
+    /// There are snapshots of a set without a manifest, and it could not be rebuilt: a sentence for the log.
+    virtual void set_not_rebuilt(const SetId& set, const std::string& reason) {
+        static_cast<void>(set);
+        static_cast<void>(reason);
+    }
     /// The place of a snapshot of a complete set has reached a level.
     virtual void space_low(const SetId& set, const SpaceLevel& level) {
         static_cast<void>(set);
@@ -74,7 +79,7 @@ public:
     ~SetManager();
 
     /// Brings the complete sets on disk back, and removes in the background what unfinished ones, lost with an earlier
-    /// daemon, have made. Errors: io.
+    /// daemon, have made; then looks for snapshots whose manifest is lost, and rebuilds it. Errors: io.
     Result<void> load();
 
     /// From now on tells the events of the space of complete sets. Once.
@@ -103,6 +108,8 @@ private:
     Result<void> check_free(const SetPlan& plan) const;
     [[nodiscard]] std::optional<Error> held(const Volume& volume) const;
     [[nodiscard]] Result<Inventory> overruled(const Result<std::shared_ptr<const Inventory>>& read) const;
+    void add_complete(const SetId& id, Manifest manifest);
+    void rebuild(const std::vector<SetId>& known);
     [[nodiscard]] std::map<SetId, std::vector<Fill>> fills() const;
     void snapshot_lost(const SetId& id, const Fill& fill);
     void abandon(const SetId& id, const Manifest& manifest);

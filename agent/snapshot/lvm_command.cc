@@ -66,9 +66,11 @@ std::vector<std::string> with_names(std::vector<std::string> arguments, const st
 
 /// --ignoremonitoring rather than `--monitor n`, which ends the watch over the pool and over the origin's other
 /// snapshots, too (LVM 2.03.16). dmeventd must not watch ours until it is final: it would act on the `error` table.
-std::vector<std::string> snapshot_arguments(const std::string& name, const SetId& set) {
-    return {"lvcreate",       "--yes",  "--snapshot", "--ignoremonitoring", "--addtag", kLvmTag, "--addtag",
-            lvm_set_tag(set), "--name", name};
+std::vector<std::string> snapshot_arguments(const std::string& name, const SetId& set, const std::vector<std::string>& tags) {
+    std::vector<std::string> arguments{"lvcreate", "--yes", "--snapshot", "--ignoremonitoring", "--addtag", kLvmTag, "--addtag", lvm_set_tag(set)};
+    for (const auto& tag : tags) arguments.insert(arguments.end(), {"--addtag", tag});
+    arguments.insert(arguments.end(), {"--name", name});
+    return arguments;
 }
 
 } // namespace
@@ -114,16 +116,21 @@ Result<void> LvmCommand::change(const std::vector<std::string>& arguments, const
 }
 
 Result<void> LvmCommand::create_thick_snapshot(const LogicalVolume& origin, const std::string& name, Bytes store,
-                                               const SetId& set) const {
+                                               const SetId& set, const std::vector<std::string>& tags) const {
     return change(
-        with_names(snapshot_arguments(name, set), {"--size", std::to_string(store.count) + "b", origin.full_name()}),
+        with_names(snapshot_arguments(name, set, tags), {"--size", std::to_string(store.count) + "b", origin.full_name()}),
         "making the snapshot " + name + " of " + origin.full_name());
 }
 
 Result<void> LvmCommand::create_thin_snapshot(const LogicalVolume& origin, const std::string& name,
-                                              const SetId& set) const {
-    return change(with_names(snapshot_arguments(name, set), {"--setactivationskip", "y", origin.full_name()}),
+                                              const SetId& set, const std::vector<std::string>& tags) const {
+    return change(with_names(snapshot_arguments(name, set, tags), {"--setactivationskip", "y", origin.full_name()}),
                   "making the thin snapshot " + name + " of " + origin.full_name());
+}
+
+Result<void> LvmCommand::add_tag(const std::vector<std::string>& names, const std::string& tag) const {
+    if (names.empty()) return {};
+    return change(with_names({"lvchange", "--addtag", tag}, names), "tagging " + joined(names));
 }
 
 Result<void> LvmCommand::remove(const std::vector<std::string>& names) const {

@@ -43,12 +43,14 @@ public:
     /// The visible LVs of all volume groups that carry a tag.
     [[nodiscard]] Result<std::vector<LogicalVolume>> list_tagged(const std::string& tag) const;
 
-    /// `store`: size of the copy-on-write store.
+    /// `store`: size of the copy-on-write store. `tags` are those besides the ones that every LV of ours carries.
     [[nodiscard]] Result<void> create_thick_snapshot(const LogicalVolume& origin, const std::string& name, Bytes store,
-                                                     const SetId& set) const;
+                                                     const SetId& set, const std::vector<std::string>& tags = {}) const;
     /// Leaves it inactive.
-    [[nodiscard]] Result<void> create_thin_snapshot(const LogicalVolume& origin, const std::string& name,
-                                                    const SetId& set) const;
+    [[nodiscard]] Result<void> create_thin_snapshot(const LogicalVolume& origin, const std::string& name, const SetId& set,
+                                                    const std::vector<std::string>& tags = {}) const;
+    /// Adds a tag to LVs. None is no command.
+    [[nodiscard]] Result<void> add_tag(const std::vector<std::string>& names, const std::string& tag) const;
     /// Removes LVs, named "vg/lv", all that it can; the error then speaks of the rest. None is no command.
     [[nodiscard]] Result<void> remove(const std::vector<std::string>& names) const;
     /// Activates LVs in spite of their skip flag. None is no command.

@@ -12,6 +12,7 @@
 #include "snapshot/lvm_fill.h"
 #include "snapshot/lvm_reference.h"
 #include "snapshot/lvm_session.h"
+#include "snapshot/lvm_tags.h"
 
 namespace quiesced {
 namespace {
@@ -25,7 +26,7 @@ tl::expected<LvmMember, std::string> member_of(const Volume& volume, const Inven
     const auto* node = inventory.graph().find(volume.devices.front());
     const auto group = node != nullptr && is_lvm_uuid(node->dm_uuid) ? lvm_group_of(node->dm_name) : std::string();
     if (group.empty()) return tl::unexpected<std::string>(volume.device_path + " is no logical volume");
-    return LvmMember{.volume = volume.name, .dm_uuid = node->dm_uuid, .group = group};
+    return LvmMember{.volume = volume.name, .dm_uuid = node->dm_uuid, .group = group, .file_system = volume.file_system};
 }
 
 /// Nothing where its mount cannot be asked.
@@ -144,6 +145,26 @@ std::vector<Fill> LvmProvider::fills(const std::vector<SnapshotRecord>& records)
         for (auto& fill : lvm_fills(*tables_, record.volume, *reference)) all.push_back(std::move(fill));
     }
     return all;
+}
+
+Result<std::vector<FoundSnapshot>> LvmProvider::find_all() {
+    const auto tagged = LvmCommand(*runner_).list_tagged(kLvmTag);
+    if (!tagged) return tl::unexpected<Error>(tagged.error());
+    std::vector<FoundSnapshot> found;
+    for (const auto& volume : *tagged) {
+        const auto set = lvm_tagged_set(volume);
+        if (!set || volume.origin.empty()) continue;
+        const LvmReference reference{.group = volume.group, .name = volume.name, .kind = volume.pool.empty() ? "thick" : "thin", .uuid = volume.uuid,
+                                     .monitored = false, .dm_uuid = volume.dm_uuid(), .pool = volume.pool};
+        for (const auto& member : lvm_tagged_members(volume))
+            found.push_back({.set = *set,
+                             .record = {.volume = member.volume, .provider = kLvmProviderName, .snapshot = volume.full_name(),
+                                        .device = "/dev/" + volume.full_name(), .reference = lvm_reference_to_json(reference)},
+                             .file_system = member.file_system,
+                             .origin = "/dev/" + volume.group + "/" + volume.origin,
+                             .cut = volume.has_tag(kLvmCutTag)});
+    }
+    return found;
 }
 
 Result<void> LvmProvider::remove(const SetId& set, const std::vector<SnapshotRecord>& records) {

@@ -27,6 +27,8 @@ public:
     /// Activates what is not active.
     Result<std::vector<SnapshotRecord>> map(const SetId& set, std::vector<SnapshotRecord> records) override;
     [[nodiscard]] std::vector<Fill> fills(const std::vector<SnapshotRecord>& records) const override;
+    /// By their tags.
+    Result<std::vector<FoundSnapshot>> find_all() override;
     /// Removes only LVs that have a record's UUID and the set's tag, under whatever name they have now.
     Result<void> remove(const SetId& set, const std::vector<SnapshotRecord>& records) override;
     /// Removes all LVs with the set's tag.

@@ -7,6 +7,7 @@
 
 #include "snapshot/lvm_chain.h"
 #include "snapshot/lvm_reference.h"
+#include "snapshot/lvm_tags.h"
 
 namespace quiesced {
 namespace {
@@ -103,8 +104,11 @@ void LvmSession::size_stores(std::vector<Cut>& cuts) const {
 Result<void> LvmSession::create() {
     for (auto& cut : cuts_) {
         const auto& [origin, name, store, members] = cut.plan;
-        auto made = origin.kind() == LogicalVolume::Kind::thin ? lvm_.create_thin_snapshot(origin, name, set_)
-                                                               : lvm_.create_thick_snapshot(origin, name, store, set_);
+        std::vector<std::string> tags;
+        for (const auto index : cut.members)
+            if (auto tag = lvm_member_tag({.volume = members_[index].volume, .file_system = members_[index].file_system})) tags.push_back(std::move(*tag));
+        auto made = origin.kind() == LogicalVolume::Kind::thin ? lvm_.create_thin_snapshot(origin, name, set_, tags)
+                                                               : lvm_.create_thick_snapshot(origin, name, store, set_, tags);
         if (!made) return made;
     }
     return {};
@@ -190,6 +194,10 @@ Result<std::vector<SnapshotRecord>> LvmSession::finish() {
     }
     // The skip flag keeps thin snapshots inactive. This is also the proof that the pool has them.
     if (auto active = lvm_.activate(thin); !active) return pass(active);
+    // Only a set whose manifest is lost is known by it.
+    auto all = thick;
+    all.insert(all.end(), thin.begin(), thin.end());
+    if (auto tagged = lvm_.add_tag(all, kLvmCutTag); !tagged) return pass(tagged);
     // A guest may have no dmeventd; the record says so.
     const bool monitored = lvm_.monitor(thick).has_value();
 

@@ -19,6 +19,7 @@ struct LvmMember {
     std::string volume;  ///< Volume::name
     std::string dm_uuid; ///< of its LV's device
     std::string group;   ///< name of the volume group
+    std::string file_system = {};
     std::optional<std::uint64_t> written = {}; ///< bytes on that LV in the last hour
     std::optional<std::uint64_t> used = {};    ///< bytes in the file system
 };

@@ -28,6 +28,15 @@ struct SnapshotRecord {
     std::string reference; ///< the provider's own note, which it gets back on remove(); JSON
 };
 
+/// A snapshot that a provider has of some set, known by what it wrote on it.
+struct FoundSnapshot {
+    SetId set;
+    SnapshotRecord record;
+    std::string file_system;
+    std::string origin; ///< path of its device; empty where unknown
+    bool cut = false;   ///< with its whole set, which was good
+};
+
 /// What a provider says of one volume that it was asked about.
 struct Claim {
     bool taken = false;
@@ -125,6 +134,9 @@ public:
         static_cast<void>(records);
         return {};
     }
+
+    /// All snapshots of any set that it can find without a manifest, one entry a member. Errors: lvm_failed.
+    virtual Result<std::vector<FoundSnapshot>> find_all() { return std::vector<FoundSnapshot>{}; }
 
     /// Removes finished snapshots of a set, from their records. Records already gone are no error.
     virtual Result<void> remove(const SetId& set, const std::vector<SnapshotRecord>& records) = 0;

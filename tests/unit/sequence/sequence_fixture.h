@@ -137,6 +137,8 @@ public:
         for (auto& record : records) record.device = "/dev/mapped/" + record.volume;
         return records;
     }
+    std::vector<FoundSnapshot> found;
+    Result<std::vector<FoundSnapshot>> find_all() override { return found; }
     Result<void> remove(const SetId& /*set*/, const std::vector<SnapshotRecord>& records) override {
         calls->add("remove " + std::to_string(records.size()));
         return answer(remove_error);

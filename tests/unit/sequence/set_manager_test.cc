@@ -18,8 +18,9 @@ public:
     void set_added(const std::shared_ptr<SnapshotSet>& set) override { added.push_back(set->id().text()); }
     void set_removed(const SetId& /*set*/) override {}
     void state_changed(const SetId& /*set*/, State /*state*/, const std::string& /*consistency*/, const std::string& /*error*/) override {}
+    void set_not_rebuilt(const SetId& set, const std::string& reason) override { not_rebuilt.push_back(set.text() + ": " + reason); }
     void set_abandoned(const SetId& /*set*/, const std::string& error) override { abandoned.set_value(error); }
-    std::vector<std::string> added;
+    std::vector<std::string> added, not_rebuilt;
     std::promise<std::string> abandoned;
 };
 
@@ -79,6 +80,29 @@ TEST_F(Sets, ALostSetThatCannotBeUndoneIsKeptForTheNextStart) {
     ASSERT_TRUE(manager.load());
     EXPECT_EQ(events_.abandoned.get_future().get(), "vg is locked");
     EXPECT_TRUE(store_->load(*SetId::parse("6560000000000003")));
+}
+
+TEST_F(Sets, ASetWhoseManifestIsLostIsRebuiltFromItsSnapshots) {
+    on_disk("6560000000000001", "complete");
+    const auto found = [](const std::string& id, bool cut) {
+        return FoundSnapshot{.set = SetId::parse(id).value(),
+                             .record = {.volume = "/srv/data", .provider = "lvm", .snapshot = "vg/data-q", .device = "/dev/vg/data-q", .reference = "{}"},
+                             .file_system = "ext4", .origin = "/dev/vg/data", .cut = cut};
+    };
+    lvm_->found = {found("6560000000000001", true), found("6560000000000002", true), found("6560000000000003", false)};
+    {
+        SetManager manager(options_, providers(), events_);
+        ASSERT_TRUE(manager.load());
+    } // waits for what goes on beside it
+    EXPECT_THAT(events_.added, testing::ElementsAre("6560000000000001", "6560000000000002"));
+    EXPECT_EQ(store_->load(*SetId::parse("6560000000000001"))->consistency, "") << "one that is there is left alone";
+    const auto rebuilt = store_->load(*SetId::parse("6560000000000002"));
+    ASSERT_TRUE(rebuilt) << rebuilt.error().message();
+    EXPECT_EQ(rebuilt->consistency, "crash");
+    EXPECT_EQ(rebuilt->members[0].device, "/dev/vg/data-q");
+    ASSERT_EQ(events_.not_rebuilt.size(), 1U);
+    EXPECT_THAT(events_.not_rebuilt[0], testing::HasSubstr("6560000000000003: it was lost half-way"));
+    EXPECT_THAT(lvm_->calls->all(), testing::IsEmpty()) << "nothing is removed";
 }
 
 TEST_F(Sets, ADeadlineOutOfRangeIsRefused) {

@@ -86,7 +86,7 @@ TEST_F(LvmProviderTest, EveryClaimSaysWhy) {
 }
 
 TEST_F(LvmProviderTest, AnEstimateSaysWhatArmNeedsAndChangesNothing) {
-    const auto session = provider_.begin(set_, chosen({0, 1}), inventory_);
+    const auto session = provider_.begin(set_, chosen({0, 1}), inventory_, {.store = {.base = StorePolicy::Base::bytes, .value = 100ULL << 20U}, .written = {}});
     ASSERT_TRUE(session);
     const auto estimate = (*session)->estimate();
     ASSERT_TRUE(estimate) << estimate.error().message();
@@ -145,6 +145,30 @@ TEST_F(LvmProviderTest, MapActivatesOnlyWhatIsInactiveAndKnowsRenamedOnes) {
     EXPECT_EQ(mapped->at(0).device, "/dev/vg/kept");
     EXPECT_EQ(mapped->at(1).device, "/dev/vg/c" + kSuffix);
     EXPECT_THAT(lvm_->calls.back(), ElementsAre("lvchange", "--activate", "y", "--ignoreactivationskip", "--ignoremonitoring", "vg/c" + kSuffix));
+}
+
+TEST_F(LvmProviderTest, FindsItsSnapshotsByTheirTagsAlone) {
+    const auto records = finished_set();
+    const auto found = provider_.find_all();
+    ASSERT_TRUE(found) << found.error().message();
+    ASSERT_EQ(found->size(), 2U);
+    EXPECT_EQ(found->at(0).set, set_);
+    EXPECT_EQ(found->at(0).record.volume, "/a");
+    EXPECT_EQ(found->at(0).record.device, records[0].device);
+    EXPECT_EQ(found->at(0).origin, "/dev/vg/a");
+    EXPECT_EQ(found->at(1).record.volume, "/c");
+    for (const auto& snapshot : *found) EXPECT_TRUE(snapshot.cut);
+    EXPECT_TRUE(provider_.remove(set_, {found->at(0).record, found->at(1).record})) << "they are as good as its own records";
+    EXPECT_THAT(lvm_->names(), ElementsAre("a", "pool", "c"));
+}
+
+TEST_F(LvmProviderTest, ASnapshotThatIsOnlyArmedIsFoundAsNotCut) {
+    const auto session = provider_.begin(set_, chosen({0}), inventory_);
+    ASSERT_TRUE((*session)->arm());
+    const auto found = provider_.find_all();
+    ASSERT_TRUE(found);
+    ASSERT_EQ(found->size(), 1U);
+    EXPECT_FALSE(found->at(0).cut);
 }
 
 TEST_F(LvmProviderTest, MapNamesASnapshotThatIsGoneAndOneThatIsLost) {

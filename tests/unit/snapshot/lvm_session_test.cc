@@ -52,6 +52,30 @@ TEST_F(LvmSessionTest, OneLvcreateForEachMemberAndTwoLvsForAll) {
     EXPECT_EQ(chains[2].group, lvm_->find("pool")->dm_uuid() + "-tpool");
 }
 
+TEST_F(LvmSessionTest, WhatIsFreeIsSharedByTheSizesOfTheOrigins) {
+    lvm_->add_thick("small", Bytes{250ULL << 20U});
+    lvm_->free = Bytes{600ULL << 20U};
+    const auto member = [this](const std::string& name) {
+        return LvmMember{.volume = "/mnt/" + name, .dm_uuid = lvm_->find(name)->dm_uuid(), .group = "vg"};
+    };
+    LvmSession session(SetId::parse("0123456789abcdef").value(), {member("a"), member("small"), member("c")},
+                       {.base = StorePolicy::Base::free, .value = 50}, lvm_, tables_);
+    const auto estimate = session.estimate();
+    ASSERT_TRUE(estimate) << estimate.error().message();
+    EXPECT_EQ(estimate->stores, (std::map<std::string, Bytes>{{"/mnt/a", Bytes{200ULL << 20U}}, {"/mnt/small", Bytes{100ULL << 20U}}}));
+}
+
+TEST_F(LvmSessionTest, AnLvIsTaggedWithTheMembersThatItServes) {
+    LvmSession session(SetId::parse("0123456789abcdef").value(),
+                       {{.volume = "/mnt/a", .dm_uuid = lvm_->find("a")->dm_uuid(), .group = "vg", .file_system = "ext4"},
+                        {.volume = "/mnt/more", .dm_uuid = lvm_->find("a")->dm_uuid(), .group = "vg", .file_system = "xfs"}},
+                       {.base = StorePolicy::Base::bytes, .value = 100ULL << 20U}, lvm_, tables_);
+    ASSERT_TRUE(session.arm());
+    EXPECT_EQ(lvm_->count("lvcreate"), 1U);
+    EXPECT_THAT(lvm_->find("a" + kSuffix)->tags,
+                ElementsAre("quiesced", "quiesced.set=0123456789abcdef", "quiesced.member=ext4:/mnt/a", "quiesced.member=xfs:/mnt/more"));
+}
+
 TEST_F(LvmSessionTest, TheSpaceOfAllIsCheckedBeforeAnythingIsMade) {
     lvm_->free = Bytes{150ULL << 20U}; // room for one store of 100 MiB
     auto session = this->session({"a", "b"});
@@ -157,6 +181,7 @@ TEST_F(LvmSessionTest, FinishActivatesThinOnesAndMonitorsThickOnes) {
     ASSERT_TRUE(records) << records.error().message();
     EXPECT_THAT(lvm_->calls, ElementsAre(ElementsAre("lvchange", "--activate", "y", "--ignoreactivationskip",
                                                      "--ignoremonitoring", "vg/c" + kSuffix),
+                                         ElementsAre("lvchange", "--addtag", "quiesced.cut", "vg/a" + kSuffix, "vg/c" + kSuffix),
                                          ElementsAre("lvchange", "--monitor", "y", "vg/a" + kSuffix)));
     const auto& thin = records->at(0);
     EXPECT_EQ(thin.volume, "/mnt/c");

@@ -129,6 +129,8 @@ Result<ChildOutcome> TwinLvm::run(const std::vector<std::string>& arguments, std
     if (subcommand == "lvs") outcome.output = report(arguments);
     if (subcommand == "lvcreate") return create(arguments);
     if (subcommand == "lvremove") return remove(arguments);
+    if (subcommand == "lvchange" && arguments[1] == "--addtag")
+        for (auto name = arguments.begin() + 3; name != arguments.end(); ++name) find(short_name(*name))->tags.push_back(arguments[2]);
     return outcome;
 }
 

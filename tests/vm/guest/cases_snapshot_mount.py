@@ -2,6 +2,7 @@
 """quiescectl mount and umount: every member's snapshot read-only in one tree, the origins mounted and written to beside it."""
 import json
 import os
+import time
 
 from storage import run
 
@@ -77,4 +78,31 @@ def snapshot_mount_half_way():
         os.rename("/usr/bin/btrfstune.away", "/usr/bin/btrfstune")
     expect("Install btrfs-progs" in done.stderr, f"{done.stdout}{done.stderr}")
     expect(layers() == [] and os.listdir(TREE) == [], f"left: {layers()} {os.listdir(TREE)}")
+    run("quiescectl", "delete", set_id)
+
+
+@case("a set whose manifest is lost is rebuilt from its logical volumes when the daemon starts, and can be mounted and deleted")
+def snapshot_mount_rebuilt():
+    put("old")
+    set_id = take("/srv/ext4", "/srv/xfs")
+    thin = next(member["snapshot"] for member in describe(f"/org/quiesced1/set/{set_id}")["members"] if member["volume"] == "/srv/xfs")
+    put("new")
+    run("systemctl", "stop", "quiesced")
+    os.unlink(f"/var/lib/quiesced/sets/{set_id}.json")
+    # As after a reboot: LVM leaves thin snapshots inactive.
+    run("lvchange", "-qq", "-an", thin)
+    run("systemctl", "start", "quiesced")
+    deadline = time.monotonic() + 120
+    while set_id not in run("quiescectl", "sets"):
+        expect(time.monotonic() < deadline, "it is not rebuilt")
+        time.sleep(0.5)
+    manifest = describe(f"/org/quiesced1/set/{set_id}")
+    expect(manifest["consistency"] == "crash" and "lost" in manifest["notes"][0], f"{manifest}")
+    os.makedirs(TREE, exist_ok=True)
+    try:
+        run("quiescectl", "mount", set_id, TREE)
+        for folder in ("/srv/ext4", "/srv/xfs"):
+            expect(seen(folder) == "old", f"{folder}: {seen(folder)}")
+    finally:
+        run("quiescectl", "umount", set_id)
     run("quiescectl", "delete", set_id)
