@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "plugins/exec/exec_plugin.h"
 
+#include <fcntl.h>
 #include <fnmatch.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <sstream>
 
 #include "base/child.h"
+#include "base/file.h"
 #include "base/ids.h"
 #include "config.h"
 
@@ -52,6 +55,14 @@ Failure read_failure(const std::string& program, const ChildOutcome& outcome) {
     return failure;
 }
 
+/// Throws unless they are as the protocol has them: a command shall not have to look.
+void check_disks(const Json& params) {
+    const auto disks = params.find("disks");
+    if (disks == params.end()) return;
+    if (!disks->is_array()) throw Json::type_error::create(302, "disks is no list", &*disks);
+    for (const auto& disk : *disks) static_cast<void>(disk.at("wwid").get_ref<const std::string&>());
+}
+
 bool matches(const std::vector<std::string>& patterns, const Json& disk, const char* key) {
     if (patterns.empty()) return true;
     const auto text = disk.value(key, std::string());
@@ -87,6 +98,7 @@ Answer ExecPlugin::run(const std::string& method, const std::string& set, const 
 }
 
 Answer ExecPlugin::claim(const Json& params) {
+    check_disks(params);
     if (!config_.command("claim").argv.empty()) return run("claim", "", params);
     Json claimed = Json::array();
     for (const auto& disk : params.at("disks"))
@@ -96,20 +108,21 @@ Answer ExecPlugin::claim(const Json& params) {
     return Json{{"claimed", claimed}};
 }
 
-tl::expected<ExecPlugin::Set*, Failure> ExecPlugin::enter(const std::string& method, const std::string& set) {
-    const auto found = sets_.find(set);
-    if (found != sets_.end() && found->second.lock) return &found->second;
+/// For one method: an instance that only waits for its next request must not keep an abort over another connection waiting.
+tl::expected<SetLock, Failure> ExecPlugin::lock(const std::string& method, const std::string& set) const {
     auto lock = SetLock::take(runtime_directory_, set, deadline(method));
     if (!lock) return refuse(lock.error().kind == ErrorKind::busy ? FailureKind::busy : FailureKind::internal, lock.error().message());
-    auto& state = sets_[set];
-    state.lock = std::move(*lock);
-    return &state;
+    return std::move(*lock);
 }
 
+/// prepare leaves a note, and abort takes it away, whichever instance it comes to: no commit follows it. Under the set's lock.
+bool ExecPlugin::aborted_elsewhere(const std::string& set) const { return ::access(note_path(set).c_str(), F_OK) != 0; }
+
 Answer ExecPlugin::prepare(const std::string& set, const Json& params) {
-    const auto entered = enter("prepare", set);
-    if (!entered) return tl::unexpected<Failure>(entered.error());
-    auto& state = **entered;
+    check_disks(params);
+    const auto locked = lock("prepare", set);
+    if (!locked) return tl::unexpected<Failure>(locked.error());
+    auto& state = sets_[set];
     if (state.committed) return refuse(FailureKind::internal, "set " + set + " has its commit behind it; abort it first");
     Json result = Json::object();
     if (!config_.command("prepare").argv.empty()) {
@@ -117,6 +130,7 @@ Answer ExecPlugin::prepare(const std::string& set, const Json& params) {
         if (!prepared) return prepared;
         result = std::move(*prepared);
     }
+    if (auto noted = open_at(AT_FDCWD, note_path(set), O_WRONLY | O_CREAT, 0600); !noted) return refuse(FailureKind::internal, noted.error().message());
     if (!config_.preload || state.armed) return result;
     auto armed = ArmedCommand::start(config_.command("commit").argv, environment("commit", set));
     if (!armed) return refuse(FailureKind::internal, armed.error().message());
@@ -130,9 +144,12 @@ Answer ExecPlugin::prepare(const std::string& set, const Json& params) {
 }
 
 Answer ExecPlugin::commit(const std::string& set, const Json& params) {
+    const auto locked = lock("commit", set);
+    if (!locked) return tl::unexpected<Failure>(locked.error());
     const auto found = sets_.find(set);
     if (found == sets_.end() || (config_.preload && !found->second.armed))
         return refuse(FailureKind::internal, "set " + set + " was not prepared over this connection");
+    if (aborted_elsewhere(set)) return refuse(FailureKind::not_found, "set " + set + " was aborted over another connection");
     auto& state = found->second;
     if (state.committed) return *state.committed;
     if (!config_.preload) {
@@ -146,9 +163,10 @@ Answer ExecPlugin::commit(const std::string& set, const Json& params) {
 }
 
 Answer ExecPlugin::finish(const std::string& set, const Json& params) {
-    const auto entered = enter("finish", set);
-    if (!entered) return tl::unexpected<Failure>(entered.error());
-    auto& state = **entered;
+    const auto locked = lock("finish", set);
+    if (!locked) return tl::unexpected<Failure>(locked.error());
+    auto& state = sets_[set];
+    if (state.committed && !state.finished && aborted_elsewhere(set)) return refuse(FailureKind::not_found, "set " + set + " was aborted over another connection");
     if (state.committed && !*state.committed) return *state.committed;
     if (state.armed) {
         if (!state.committed) return refuse(FailureKind::internal, "set " + set + " has not been committed");
@@ -159,15 +177,19 @@ Answer ExecPlugin::finish(const std::string& set, const Json& params) {
     Answer answer = refuse(FailureKind::unsupported, "no command for finish is configured, and commit was not answered over this connection");
     if (!config_.command("finish").argv.empty()) answer = run("finish", set, params);
     else if (state.committed) answer = *state.committed;
-    if (answer) state.lock.reset(); // `delete` may come over another connection while this one is still open
+    if (answer) {
+        ::unlink(note_path(set).c_str());
+        state.finished = true;
+    }
     return answer;
 }
 
 Answer ExecPlugin::remove(const std::string& method, const std::string& set, const Json& params) {
-    const auto entered = enter(method, set);
-    if (!entered) return tl::unexpected<Failure>(entered.error());
-    if (auto& armed = (*entered)->armed) log_errors("commit", armed->take_errors());
-    (*entered)->armed.reset(); // kills it, before the command looks at what there is
+    const auto locked = lock(method, set);
+    if (!locked) return tl::unexpected<Failure>(locked.error());
+    ::unlink(note_path(set).c_str());
+    if (auto& armed = sets_[set].armed) log_errors("commit", armed->take_errors());
+    sets_[set].armed.reset(); // kills it, before the command looks at what there is
     auto answer = run(method, set, params);
     sets_.erase(set);
     return answer;

@@ -29,9 +29,9 @@ public:
 private:
     /// A set that this instance has prepared.
     struct Set {
-        std::optional<SetLock> lock;       ///< until finish is done
         std::optional<ArmedCommand> armed; ///< the commit command, waiting or after its answer
         std::optional<Answer> committed;   ///< what commit answered
+        bool finished = false;
     };
 
     Answer claim(const Json& params);
@@ -42,7 +42,9 @@ private:
 
     Answer run(const std::string& method, const std::string& set, const Json& params);
     Handler of_set(Answer (ExecPlugin::*method)(const std::string&, const Json&));
-    tl::expected<Set*, Failure> enter(const std::string& method, const std::string& set);
+    [[nodiscard]] tl::expected<SetLock, Failure> lock(const std::string& method, const std::string& set) const;
+    [[nodiscard]] std::string note_path(const std::string& set) const { return runtime_directory_ + "/" + set + ".prepared"; }
+    [[nodiscard]] bool aborted_elsewhere(const std::string& set) const;
     [[nodiscard]] Monotonic::time_point deadline(const std::string& method) const;
 
     ExecConfig config_;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -128,6 +129,29 @@ protected:
     PluginSettings settings_;
     pid_t server_ = -1;
 };
+
+TEST_F(ExecPluginProgram, PassesTheConformanceSuiteWithAnAdminsCommands) {
+    const auto folder = directory_.path("box");
+    for (const char* name : {"/luns", "/snapshots"}) std::filesystem::create_directories(folder + name);
+    std::vector<std::string> argv{QUIESCED_PLUGIN_CHECK, "--schema", QUIESCED_SOURCE_ROOT "/plugins/protocol.schema.json", "--stderr", directory_.path("log"), "--limit", "20"};
+    for (const char* wwid : {"naa.60014050000000000000000000000001", "naa.60014050000000000000000000000002"}) {
+        std::ofstream(folder + "/luns/" + wwid) << "content";
+        argv.insert(argv.end(), {"--wwid", wwid});
+    }
+    std::ofstream config(directory_.path("exec.conf"));
+    config << "commit_ready = yes\n";
+    for (const char* method : {"claim", "prepare", "commit", "finish", "abort", "delete", "list"})
+        config << method << " = /usr/bin/python3 " QUIESCED_SOURCE_ROOT "/tests/array/file_command.py " << folder << " " << method << "\n";
+    config.close();
+    ASSERT_EQ(::chmod(directory_.path("exec.conf").c_str(), 0644), 0);
+    argv.insert(argv.end(), {"--", QUIESCED_PLUGIN_EXEC, "--config", directory_.path("exec.conf"), "--runtime-directory", directory_.path("locks")});
+    ChildOptions options;
+    options.limit = std::chrono::seconds(120);
+    const auto outcome = run_child(argv, options).value();
+    EXPECT_EQ(outcome.exit_status, 0) << outcome.output << outcome.errors << content(directory_.path("log"));
+    EXPECT_THAT(outcome.output, HasSubstr("30 passed, 0 failed, 0 skipped\n"));
+    EXPECT_TRUE(std::filesystem::is_empty(folder + "/snapshots"));
+}
 
 TEST_F(ExecPluginProgram, TakesASetThroughTheProvider) {
     configure();
