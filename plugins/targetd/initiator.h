@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -19,16 +20,21 @@ class Initiator {
 public:
     explicit Initiator(std::string sysfs = "/sys") : sysfs_(std::move(sysfs)) {}
 
-    /// Lets every session with the target look for one LUN; all sessions where the target is empty. Errors: kernel,
-    /// lost (no session with that target).
-    Result<void> scan(const std::string& target, int lun) const;
-    /// Whether a disk with that WWID is there (any path of it), at most after `limit`.
-    [[nodiscard]] bool appears(const std::string& wwid, std::chrono::milliseconds limit) const;
-    /// Removes all SCSI disks with that WWID from this guest. Errors: kernel; busy when one is in use.
+    /// Lets every session with the target look for one LUN; all sessions where the target is empty. Returns over how many that
+    /// work now it should appear. Errors: kernel, lost (no session with that target).
+    Result<std::size_t> scan(const std::string& target, int lun) const;
+    /// Whether a disk with that WWID is there, at most after `limit`; waits a little longer for the other of its `paths`, for
+    /// who opens the first alone takes it away from multipath.
+    [[nodiscard]] bool appears(const std::string& wwid, std::size_t paths, std::chrono::milliseconds limit) const;
+    /// Errors: busy, when something is built on it (LVM, LUKS, RAID; a mount is not seen here).
+    Result<void> check_unused(const std::string& wwid) const;
+    /// Removes all SCSI disks with that WWID from this guest; a multipath device above them goes with them, for multipathd sees
+    /// to that. Errors: kernel; as check_unused(), then all of them stay.
     Result<void> remove(const std::string& wwid) const;
 
 private:
     [[nodiscard]] std::vector<std::string> paths_of(const std::string& wwid) const;
+    [[nodiscard]] std::string user_of(const std::string& device) const;
     std::string sysfs_;
 };
 

@@ -251,8 +251,9 @@ Outcome<Json> TargetdPlugin::map(Array& array, const Lun& lun, const ArrayVolume
             return tl::unexpected<Failure>(made.error());
     }
     const auto wwid = lio_wwid(copy.uuid);
-    if (auto scanned = initiator_.scan(lun.target, number); !scanned) return refuse(FailureKind::unreachable, scanned.error().message());
-    if (!initiator_.appears(wwid, milliseconds(20000)))
+    const auto paths = initiator_.scan(lun.target, number);
+    if (!paths) return refuse(FailureKind::unreachable, paths.error().message());
+    if (!initiator_.appears(wwid, *paths, milliseconds(20000)))
         return refuse(FailureKind::timeout, "LUN " + std::to_string(number) + " (" + wwid + ") of array " + array.api.array().name + " does not appear in this guest");
     return Json{{"wwid", wwid}, {"reference", {{"array", array.api.array().name}, {"pool", copy.pool}, {"volume", copy.name}, {"lun", number}}}};
 }
@@ -302,6 +303,8 @@ Outcome<void> TargetdPlugin::remove_from(Array& array, const std::string& set, b
     if (!found) return {};
     const auto exports = array.api.exports(kQueryLimit);
     if (!exports) return tl::unexpected<Failure>(exports.error());
+    for (const auto& copy : copies) // all of them, before any is touched
+        if (auto unused = initiator_.check_unused(lio_wwid(copy.uuid)); !unused) return refuse(FailureKind::busy, unused.error().message());
     for (const auto& copy : copies) {
         if (auto removed = initiator_.remove(lio_wwid(copy.uuid)); !removed) return refuse(FailureKind::busy, removed.error().message());
         for (const auto& entry : *exports)

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <gmock/gmock.h>
 
+#include <filesystem>
+#include <fstream>
+
+#include "base/file.h"
+#include "fake_plugin.h"
 #include "plugins/targetd/initiator.h"
 #include "plugins/targetd/targetd_config.h"
 #include "plugins/targetd/targetd_plugin.h"
@@ -15,6 +20,54 @@ TEST(LioWwid, HasTheSerialsHexadecimalDigits) {
     EXPECT_EQ(lio_wwid("a77a7000-0000-0000-0000-000000000001"), "naa.6001405a77a700000000000000000000");
     EXPECT_EQ(lio_wwid("zzA-1"), "naa.6001405a100000000000000000000000");
     EXPECT_EQ(lio_wwid(""), "naa.60014050000000000000000000000000");
+}
+
+/// A LUN with two paths below sysfs: sdb, sdc; multipath dm-0 on both, its partition dm-1.
+class InitiatorSees : public testing::Test {
+protected:
+    void SetUp() override {
+        for (const char* disk : {"sdb", "sdc"}) {
+            write(std::string("block/") + disk + "/device/wwid", "naa.6001405aa\n");
+            write(std::string("block/") + disk + "/device/delete", "");
+            hold(std::string("block/") + disk, "dm-0");
+        }
+        write("block/dm-0/dm/uuid", "mpath-36001405aa\n");
+        hold("block/dm-0", "dm-1");
+        write("block/dm-1/dm/uuid", "part1-mpath-36001405aa\n");
+    }
+    void write(const std::string& name, const std::string& text) {
+        const auto path = directory_.path(name);
+        std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+        std::ofstream(path) << text;
+    }
+    void hold(const std::string& device, const std::string& holder) { std::filesystem::create_directories(directory_.path(device + "/holders/" + holder)); }
+    [[nodiscard]] bool deleted(const std::string& disk) const { return read_file(directory_.path("block/" + disk + "/device/delete")).value_or("") == "1"; }
+
+    TemporaryDirectory directory_;
+    Initiator initiator_{directory_.path()};
+};
+
+TEST_F(InitiatorSees, ALunUnderNothingButMultipathMayGo) {
+    ASSERT_TRUE(initiator_.remove("naa.6001405aa"));
+    EXPECT_TRUE(deleted("sdb"));
+    EXPECT_TRUE(deleted("sdc"));
+}
+
+TEST_F(InitiatorSees, ALunUnderLvmStaysAltogether) {
+    hold("block/dm-1", "dm-2");
+    write("block/dm-2/dm/uuid", "LVM-abc\n");
+    write("block/dm-2/dm/name", "copy-data\n");
+    const auto removed = initiator_.remove("naa.6001405aa");
+    ASSERT_FALSE(removed);
+    EXPECT_EQ(removed.error().kind, ErrorKind::busy);
+    EXPECT_THAT(removed.error().message(), HasSubstr("LUN naa.6001405aa is in use: copy-data lies on it"));
+    EXPECT_FALSE(deleted("sdb"));
+}
+
+TEST_F(InitiatorSees, AUserOfAPartitionCounts) {
+    hold("block/sdc/sdc1", "md127");
+    EXPECT_THAT(initiator_.remove("naa.6001405aa").error().message(), HasSubstr("md127 lies on it"));
+    EXPECT_FALSE(deleted("sdb"));
 }
 
 TEST(CopyName, EndsWithTheSetAndIsFoundByIt) {
