@@ -33,6 +33,7 @@ SnapshotSet::StateObserver SetManager::observer(const SetId& id) {
         }
         events_.state_changed(id, state, consistency, error);
         if (state == State::complete && watch_) watch_->look();
+        if (state == State::failed) undo_later(id, options_.undo_again);
     };
 }
 
@@ -75,7 +76,7 @@ Result<void> SetManager::load() {
         auto manifest = options_.environment.store->load(id);
         if (!manifest) return pass(manifest);
         if (manifest->state != state_name(State::complete)) {
-            reaper_.post([this, id, lost = std::move(*manifest)] { abandon(id, lost); });
+            undo_later(id, std::chrono::milliseconds(0));
             continue;
         }
         add_complete(id, std::move(*manifest));
@@ -108,7 +109,21 @@ void SetManager::snapshot_lost(const SetId& id, const Fill& fill) {
     if (!marked || *marked) events_.snapshot_lost(id, fill);
 }
 
-void SetManager::abandon(const SetId& id, const Manifest& manifest) {
+/// An array or a plugin that was away when its share was to be undone comes back: what a set has left there must not stay until
+/// somebody thinks of restarting the daemon. The manifest is there as long as something is.
+void SetManager::undo_later(const SetId& id, std::chrono::milliseconds delay) {
+    undo_.post_at(Monotonic::now() + delay, [this, id, delay] {
+        const auto manifest = options_.environment.store->load(id);
+        if (!manifest || manifest->state == state_name(State::complete)) return;
+        const auto set = find(id);
+        const bool stuck = set && !set->describe().stuck.empty(); // its volumes are not to be touched yet
+        if (!stuck && abandon(id, *manifest).empty()) return;
+        undo_later(id, std::clamp(delay * 2, options_.undo_again, std::chrono::milliseconds(std::chrono::minutes(5))));
+    });
+}
+
+/// What could not be undone; empty for all well.
+std::string SetManager::abandon(const SetId& id, const Manifest& manifest) {
     std::string problems;
     const auto note = [&problems](const std::string& text) { problems += (problems.empty() ? "" : "; ") + text; };
     const auto known = providers_();
@@ -122,6 +137,7 @@ void SetManager::abandon(const SetId& id, const Manifest& manifest) {
     if (problems.empty())
         if (auto forgotten = options_.environment.store->remove(id); !forgotten) note(forgotten.error().message());
     events_.set_abandoned(id, problems);
+    return problems;
 }
 
 Result<Inventory> SetManager::inventory() const { return overruled(options_.inventory->get()); }

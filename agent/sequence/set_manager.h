@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -24,8 +25,8 @@ public:
     virtual ~SetEvents() = default;
     virtual void set_added(const std::shared_ptr<SnapshotSet>& set) = 0;
     virtual void set_removed(const SetId& set) = 0;
-    /// A set that was lost with an earlier daemon was undone; `error` says what could not be (it is tried again at
-    /// the next start), empty otherwise.
+    /// A set that was lost with an earlier daemon, or failed and could not be undone completely, was undone; `error` says what
+    /// could not be (it is tried again), empty otherwise.
     virtual void set_abandoned(const SetId& set, const std::string& error) {
         static_cast<void>(set);
         static_cast<void>(error);
@@ -56,6 +57,7 @@ struct SetManagerOptions {
     HostPaths host;
     std::size_t most_unfinished = 16;
     std::shared_ptr<PlacementVerdicts> verdicts = std::make_shared<PlacementVerdicts>(); ///< never null
+    std::chrono::milliseconds undo_again{5000}; ///< after which an undo that failed is tried again; doubled each time, to 5 minutes
 };
 
 struct MatchOptions {
@@ -112,7 +114,8 @@ private:
     void rebuild(const std::vector<SetId>& known);
     [[nodiscard]] std::map<SetId, std::vector<Fill>> fills() const;
     void snapshot_lost(const SetId& id, const Fill& fill);
-    void abandon(const SetId& id, const Manifest& manifest);
+    std::string abandon(const SetId& id, const Manifest& manifest);
+    void undo_later(const SetId& id, std::chrono::milliseconds delay);
 
     FreezerKeeper keeper_; ///< before the sets: outlives them
     SetManagerOptions options_;
@@ -122,6 +125,7 @@ private:
     mutable std::mutex mutex_;
     std::map<SetId, std::shared_ptr<SnapshotSet>> sets_;
     Executor reaper_; ///< destroys forgotten sets: one cannot end its own threads
+    Executor undo_;   ///< tries again what could not be undone; its thread uses all of the others
     std::unique_ptr<SpaceWatch> watch_; ///< last: its thread looks at the sets; set once, before any set is made
 };
 

@@ -105,6 +105,40 @@ TEST_F(Sets, ASetWhoseManifestIsLostIsRebuiltFromItsSnapshots) {
     EXPECT_THAT(lvm_->calls->all(), testing::IsEmpty()) << "nothing is removed";
 }
 
+/// An array that does not answer the first times.
+class AwayForAWhile : public FakeProvider {
+public:
+    AwayForAWhile() : FakeProvider("lvm", Placement::virtual_disk) {}
+    Result<void> abandon(const SetId& set) override {
+        calls->add("abandon " + set.text());
+        if (++asked < 3) return fail(ErrorKind::plugin_failed, "the array does not answer");
+        return {};
+    }
+    int asked = 0;
+};
+
+class EveryAttempt : public Events {
+public:
+    void set_abandoned(const SetId& /*set*/, const std::string& error) override {
+        errors.push_back(error);
+        if (error.empty()) done.set_value();
+    }
+    std::vector<std::string> errors;
+    std::promise<void> done;
+};
+
+TEST_F(Sets, WhatCannotBeUndoneIsTriedAgainUntilItIs) {
+    on_disk("6560000000000004", "failed");
+    lvm_ = std::make_shared<AwayForAWhile>();
+    options_.undo_again = std::chrono::milliseconds(1);
+    EveryAttempt attempts;
+    SetManager manager(options_, providers(), attempts);
+    ASSERT_TRUE(manager.load());
+    ASSERT_EQ(attempts.done.get_future().wait_for(std::chrono::seconds(20)), std::future_status::ready);
+    EXPECT_THAT(attempts.errors, testing::ElementsAre("the array does not answer", "the array does not answer", ""));
+    EXPECT_FALSE(store_->load(*SetId::parse("6560000000000004")));
+}
+
 TEST_F(Sets, ADeadlineOutOfRangeIsRefused) {
     SetManager manager(options_, providers(), events_);
     for (const auto deadline : {99, 600001}) {
