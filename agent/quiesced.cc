@@ -22,8 +22,7 @@
 #include <CLI/CLI.hpp>
 #include <spdlog/spdlog.h>
 
-#include "arrays/plugin_connection.h"
-#include "arrays/plugin_provider.h"
+#include "arrays/plugins.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/scope_exit.h"
@@ -170,8 +169,8 @@ public:
         next_.set_added(set);
     }
     void set_abandoned(const SetId& set, const std::string& error) override {
-        if (error.empty()) spdlog::warn("set {} was lost with an earlier daemon; what it had made is removed", set.text());
-        else spdlog::error("set {} was lost with an earlier daemon, and is not removed completely: {}. It is tried again at the next start.", set.text(), error);
+        if (error.empty()) spdlog::warn("set {} was lost or had failed; what was left of it is removed", set.text());
+        else spdlog::error("set {} was lost or has failed, and is not undone completely: {}. It is tried again.", set.text(), error);
     }
     void set_removed(const SetId& set) override {
         spdlog::info("set {}: removed", set.text());
@@ -208,13 +207,9 @@ private:
     Executor notify_;
 };
 
-SetManager::Providers make_providers(const std::string& plugin_directory) {
-    return [plugin_directory, lvm = std::make_shared<LvmProvider>(), host = std::make_shared<HostProvider>()] {
-        std::vector<std::shared_ptr<Provider>> providers;
-        PluginSettings settings;
-        settings.directory = plugin_directory;
-        for (const auto& name : installed_plugins(plugin_directory))
-            providers.push_back(std::make_shared<PluginProvider>(name, settings));
+SetManager::Providers make_providers(const Plugins& plugins) {
+    return [&plugins, lvm = std::make_shared<LvmProvider>(), host = std::make_shared<HostProvider>()] {
+        auto providers = plugins.providers();
         providers.push_back(lvm);
         providers.push_back(host);
         return providers;
@@ -263,7 +258,10 @@ int serve(const DaemonOptions& options, Log& log, const sigset_t& signals) {
     auto watch = make_change_watch();
     if (!watch) spdlog::warn("changes of volumes cannot be followed, so they are read at each use: {}", watch.error().message());
     manager_options.inventory = std::make_shared<InventoryCache>(SystemPaths{}, watch ? std::move(*watch) : nullptr);
-    SetManager manager(manager_options, make_providers(options.plugin_directory), announcer);
+    PluginSettings plugin_settings;
+    plugin_settings.directory = options.plugin_directory;
+    const Plugins plugins(plugin_settings);
+    SetManager manager(manager_options, make_providers(plugins), announcer);
     if (auto events = make_dm_events()) manager.watch_space(std::move(*events));
     else spdlog::warn("the space of snapshots is not watched: {}", events.error().message());
     log.hold_while([&manager] { return manager.in_window(); });
@@ -276,7 +274,7 @@ int serve(const DaemonOptions& options, Log& log, const sigset_t& signals) {
         bus_lost = true;
         ::kill(::getpid(), SIGTERM);
     };
-    if (auto serving = (*bus)->serve(manager, on_lost); !serving) return give_up(serving.error());
+    if (auto serving = (*bus)->serve(manager, plugins, on_lost); !serving) return give_up(serving.error());
     spdlog::info("quiesced {} is ready on the {} bus, {} sets on disk", QUIESCED_VERSION, options.bus, manager.sets().size());
     ::sd_notify(0, "READY=1\nSTATUS=No set is being taken.");
 

@@ -66,8 +66,9 @@ Result<PluginDescription> parse_description(const Json& result) {
     return description;
 }
 
-Result<PluginConnection> PluginConnection::connect(const std::string& name, const std::string& directory,
-                                                   Monotonic::time_point deadline) {
+namespace {
+
+Result<UniqueFd> connect_socket(const std::string& name, const std::string& directory, Monotonic::time_point deadline) {
     if (!is_plugin_name(name))
         return fail(ErrorKind::invalid_argument, "'" + printable(name, 40) + "' is no name of a plugin",
                     "A name has lower-case letters, digits and '-'.");
@@ -83,7 +84,7 @@ Result<PluginConnection> PluginConnection::connect(const std::string& name, cons
         if (!socket) return fail_errno("cannot make a socket for plugin " + name);
         // The socket interface's own type for every kind of address.
         const auto* generic = reinterpret_cast<const sockaddr*>(&address); // NOLINT(cppcoreguidelines-pro-type-reinterpret-cast)
-        if (::connect(socket.get(), generic, sizeof address) == 0) return PluginConnection(name, std::move(socket));
+        if (::connect(socket.get(), generic, sizeof address) == 0) return socket;
         const int error_number = errno;
         if (error_number == ENOENT) return missing(name, "there is no socket " + path);
         if (error_number == ECONNREFUSED) return missing(name, "nobody listens on " + path);
@@ -97,11 +98,21 @@ Result<PluginConnection> PluginConnection::connect(const std::string& name, cons
     }
 }
 
+} // namespace
+
+Result<PluginConnection> PluginConnection::connect(const std::string& name, const std::string& directory,
+                                                   Monotonic::time_point deadline, std::shared_ptr<PluginRecords> records) {
+    auto socket = connect_socket(name, directory, deadline);
+    if (!socket && records) records->note_connection(name, socket.error());
+    if (!socket) return pass(socket);
+    return PluginConnection(name, std::move(*socket), std::move(records));
+}
+
 Result<PluginDescription> PluginConnection::describe(std::chrono::milliseconds budget) {
     const auto result = call("describe", Json{{"protocols", Json::array({kProtocol})}}, budget);
-    if (!result) return tl::unexpected<Error>(result.error());
-    auto description = parse_description(*result);
-    if (!description) description.error().context = "plugin " + name_ + ": describe: " + description.error().context;
+    auto description = result ? parse_description(*result) : tl::unexpected<Error>(result.error());
+    if (result && !description) description.error().context = "plugin " + name_ + ": describe: " + description.error().context;
+    if (records_) records_->note_description(name_, description);
     return description;
 }
 
@@ -112,6 +123,15 @@ Result<RpcRequest> PluginConnection::request(const std::string& method, const Js
 }
 
 Result<Json> PluginConnection::call(const RpcRequest& request, Monotonic::time_point deadline) {
+    const auto start = Monotonic::now();
+    auto result = exchange(request, deadline);
+    if (records_)
+        records_->note_call(name_, request.method, std::chrono::duration_cast<std::chrono::microseconds>(Monotonic::now() - start),
+                            result ? nullptr : &result.error());
+    return result;
+}
+
+Result<Json> PluginConnection::exchange(const RpcRequest& request, Monotonic::time_point deadline) {
     auto answer = rpc_.call(request, deadline);
     if (!answer) {
         auto error = std::move(answer).error();

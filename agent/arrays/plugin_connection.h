@@ -2,24 +2,18 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "arrays/json_rpc.h"
+#include "arrays/plugin_records.h"
 #include "arrays/plugin_settings.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 
 namespace quiesced {
-
-/// What a plugin says about itself.
-struct PluginDescription {
-    std::string name;
-    std::string version;
-    std::string vendor;
-    std::vector<std::string> capabilities; ///< "group-snapshot", "two-phase", "map", "writable-clone", "list"
-};
 
 /// Reads the result of `describe`. Errors: plugin_failed, also when it does not speak this protocol's version.
 Result<PluginDescription> parse_description(const Json& result);
@@ -30,12 +24,13 @@ class PluginConnection {
 public:
     static constexpr int kProtocol = 1;
 
-    /// Connects to DIRECTORY/NAME.sock, at once or by the deadline, and asks nothing yet. Errors also:
-    /// invalid_argument for what cannot be a plugin's name.
+    /// Connects to DIRECTORY/NAME.sock, at once or by the deadline, and asks nothing yet. What happens to it and to its calls
+    /// is noted in `records`, if there are any. Errors also: invalid_argument for what cannot be a plugin's name.
     static Result<PluginConnection> connect(const std::string& name, const std::string& directory,
-                                            Monotonic::time_point deadline);
+                                            Monotonic::time_point deadline, std::shared_ptr<PluginRecords> records = {});
 
-    PluginConnection(std::string name, UniqueFd socket) : name_(std::move(name)), rpc_(std::move(socket)) {}
+    PluginConnection(std::string name, UniqueFd socket, std::shared_ptr<PluginRecords> records = {})
+        : name_(std::move(name)), rpc_(std::move(socket)), records_(std::move(records)) {}
 
     Result<PluginDescription> describe(std::chrono::milliseconds budget);
 
@@ -51,8 +46,11 @@ public:
     [[nodiscard]] bool usable() const { return rpc_.usable(); }
 
 private:
+    Result<Json> exchange(const RpcRequest& request, Monotonic::time_point deadline);
+
     std::string name_;
     JsonRpc rpc_;
+    std::shared_ptr<PluginRecords> records_;
 };
 
 /// Names of the plugins whose sockets are in the directory, sorted. None where there is no such directory.

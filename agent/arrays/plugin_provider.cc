@@ -32,6 +32,20 @@ Result<std::map<std::string, std::string>> parse_claims(const Json& result) {
     return claims;
 }
 
+/// Reads the result of `list`; what is no snapshot of a set is left out.
+std::vector<HeldSnapshot> parse_held(const Json& result) {
+    std::vector<HeldSnapshot> held;
+    const auto text = [](const Json& entry, const char* key) {
+        const auto found = entry.find(key);
+        return found != entry.end() && found->is_string() ? printable(found->get_ref<const std::string&>(), 300) : std::string();
+    };
+    const auto list = result.is_object() ? result.find("snapshots") : result.end();
+    if (!result.is_object() || list == result.end() || !list->is_array()) return held;
+    for (const auto& entry : *list)
+        if (entry.is_object() && SetId::parse(text(entry, "set"))) held.push_back({text(entry, "set"), text(entry, "snapshot")});
+    return held;
+}
+
 /// Whether a file system is mounted from it, or something holds it: O_EXCL on a block device asks for the same claim
 /// as mount, device-mapper and LVM take.
 bool in_use(const std::string& device) {
@@ -54,6 +68,14 @@ std::string disks_that_are_none(const Volume& volume, const Inventory& inventory
     return text.empty() ? text : text + ")";
 }
 
+/// The error, and which LUNs it is about.
+Error about(Error error, const std::vector<Disk>& luns) {
+    std::string names;
+    for (const auto& disk : luns) names += (names.empty() ? "" : ", ") + disk.name + " (" + disk.wwid + ")";
+    error.context += (luns.size() == 1 ? "; asked for the LUN " : "; asked for the LUNs ") + names;
+    return error;
+}
+
 Claim answer_for(const std::string& plugin, const std::vector<Disk>& luns, const std::map<std::string, std::string>& claims) {
     std::string known;
     for (const auto& disk : luns) {
@@ -71,16 +93,28 @@ Claim answer_for(const std::string& plugin, const std::vector<Disk>& luns, const
 PluginProvider::PluginProvider(std::string name, PluginSettings settings)
     : name_(std::move(name)), settings_(std::move(settings)) {}
 
-Result<std::map<std::string, std::string>> PluginProvider::ask_claims(const Json& disks) const {
-    auto connection = PluginConnection::connect(name_, settings_.directory, Monotonic::now() + settings_.budgets.describe);
-    if (!connection) return pass(connection);
-    if (const auto description = connection->describe(settings_.budgets.describe); !description)
-        return tl::unexpected<Error>(description.error());
-    const auto result = connection->call("claim", Json{{"disks", disks}}, settings_.budgets.claim);
+Result<std::map<std::string, std::string>> PluginProvider::ask_claims(PluginConnection& connection, const Json& disks, bool all) const {
+    const auto result = connection.call("claim", Json{{"disks", disks}}, settings_.budgets.claim);
     if (!result) return tl::unexpected<Error>(result.error());
     auto claims = parse_claims(*result);
-    if (!claims) claims.error().context = "plugin " + name_ + ": claim: " + claims.error().context;
+    if (!claims) {
+        claims.error().context = "plugin " + name_ + ": claim: " + claims.error().context;
+    } else if (settings_.records) {
+        std::vector<std::string> asked;
+        for (const auto& disk : disks) asked.push_back(disk.at("wwid").get<std::string>());
+        settings_.records->note_claims(name_, asked, *claims, all);
+    }
     return claims;
+}
+
+/// A connection that has said what it is.
+Result<PluginConnection> PluginProvider::greet(PluginDescription* description) const {
+    auto connection = PluginConnection::connect(name_, settings_.directory, Monotonic::now() + settings_.budgets.describe, settings_.records);
+    if (!connection) return connection;
+    auto said = connection->describe(settings_.budgets.describe);
+    if (!said) return tl::unexpected<Error>(said.error());
+    if (description != nullptr) *description = std::move(*said);
+    return connection;
 }
 
 std::vector<Claim> PluginProvider::claim(const std::vector<const Volume*>& volumes, const Inventory& inventory) {
@@ -93,13 +127,17 @@ std::vector<Claim> PluginProvider::claim(const std::vector<const Volume*>& volum
         for (const auto& disk : luns.back().value_or(std::vector<Disk>()))
             if (seen.insert(disk.wwid).second) disks.push_back(disk_to_json(disk));
     }
-    const auto claims = disks.empty() ? Result<std::map<std::string, std::string>>{} : ask_claims(disks);
+    Result<std::map<std::string, std::string>> claims;
+    if (!disks.empty()) {
+        auto connection = greet();
+        claims = connection ? ask_claims(*connection, disks, false) : tl::unexpected<Error>(connection.error());
+    }
     for (std::size_t i = 0; i < volumes.size(); ++i) {
         auto& answer = answers[i];
         if (!luns[i])
             answer.reason = "it does not lie on LUNs with a WWID alone" + disks_that_are_none(*volumes[i], inventory);
         else if (!claims)
-            answer.error = claims.error();
+            answer.error = about(claims.error(), *luns[i]);
         else
             answer = answer_for(name_, *luns[i], *claims);
     }
@@ -108,6 +146,21 @@ std::vector<Claim> PluginProvider::claim(const std::vector<const Volume*>& volum
     for (const auto& [wwid, array_volume] : *claims)
         if (seen.contains(wwid)) array_volumes_[wwid] = array_volume;
     return answers;
+}
+
+void PluginProvider::look(const Inventory& inventory) {
+    Json disks = Json::array();
+    std::set<std::string> seen;
+    for (const auto& [number, disk] : inventory.disks())
+        if (disk.placement == Placement::lun && !disk.wwid.empty() && seen.insert(disk.wwid).second) disks.push_back(disk_to_json(disk));
+    PluginDescription description;
+    auto connection = greet(&description);
+    if (!connection) return;
+    static_cast<void>(ask_claims(*connection, disks, true));
+    if (!settings_.records || !connection->usable()) return;
+    const auto& can = description.capabilities;
+    if (std::find(can.begin(), can.end(), "list") == can.end()) return settings_.records->note_snapshots(name_, {});
+    if (const auto held = connection->call("list", Json::object(), settings_.budgets.claim)) settings_.records->note_snapshots(name_, parse_held(*held));
 }
 
 Result<std::unique_ptr<ProviderSession>> PluginProvider::begin(const SetId& set, const std::vector<const Volume*>& volumes,
@@ -159,10 +212,8 @@ Result<void> PluginProvider::abandon(const SetId& set) {
 
 /// One request on a connection of its own, whose answer does not matter as long as it is none of an error.
 Result<void> PluginProvider::ask(const char* method, const Json& params, std::chrono::milliseconds budget) const {
-    auto connection = PluginConnection::connect(name_, settings_.directory, Monotonic::now() + settings_.budgets.describe);
+    auto connection = greet();
     if (!connection) return pass(connection);
-    if (const auto description = connection->describe(settings_.budgets.describe); !description)
-        return tl::unexpected<Error>(description.error());
     const auto result = connection->call(method, params, budget);
     if (!result) return tl::unexpected<Error>(result.error());
     return {};

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "arrays/json_rpc.h"
+#include "arrays/plugin_connection.h"
 #include "arrays/plugin_settings.h"
 #include "snapshot/provider.h"
 
@@ -24,6 +25,9 @@ public:
     /// could not be asked is an error of those that do.
     std::vector<Claim> claim(const std::vector<const Volume*>& volumes, const Inventory& inventory) override;
 
+    /// Asks what it is, which LUNs of the guest are its own, and what the array holds for it; what comes of it is in the settings' records.
+    void look(const Inventory& inventory);
+
     /// Errors: no_provider for a volume that does not lie on LUNs alone. The plugin is not asked before arm().
     Result<std::unique_ptr<ProviderSession>> begin(const SetId& set, const std::vector<const Volume*>& volumes,
                                                    const Inventory& inventory, const SnapshotWishes& wishes = {}) override;
@@ -34,7 +38,8 @@ public:
     Result<void> abandon(const SetId& set) override;
 
 private:
-    Result<std::map<std::string, std::string>> ask_claims(const Json& disks) const;
+    Result<PluginConnection> greet(PluginDescription* description = nullptr) const;
+    Result<std::map<std::string, std::string>> ask_claims(PluginConnection& connection, const Json& disks, bool all) const;
     Result<void> ask(const char* method, const Json& params, std::chrono::milliseconds budget) const;
 
     std::string name_;

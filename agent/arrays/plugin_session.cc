@@ -37,9 +37,18 @@ PluginSession::PluginSession(std::string plugin, PluginSettings settings, const 
 
 Json PluginSession::params() const { return Json{{"set", set_}, {"disks", disks_}}; }
 
+Error PluginSession::about_luns(Error error) const {
+    constexpr std::size_t most = 8;
+    std::string names;
+    for (std::size_t i = 0; i < disks_.size() && i < most; ++i) names += (i == 0 ? "" : ", ") + disks_[i].at("wwid").get<std::string>();
+    if (disks_.size() > most) names += " and " + std::to_string(disks_.size() - most) + " more";
+    error.context += (disks_.size() == 1 ? "; for LUN " : "; for LUNs ") + names;
+    return error;
+}
+
 Result<void> PluginSession::connect() {
     connection_.reset();
-    auto connection = PluginConnection::connect(plugin_, settings_.directory, Monotonic::now() + settings_.budgets.describe);
+    auto connection = PluginConnection::connect(plugin_, settings_.directory, Monotonic::now() + settings_.budgets.describe, settings_.records);
     if (!connection) return pass(connection);
     const auto description = connection->describe(settings_.budgets.describe);
     if (!description) return tl::unexpected<Error>(description.error());
@@ -63,7 +72,7 @@ Result<void> PluginSession::arm() {
     asked_ = true;
     const auto prepared = connection_->call("prepare", params(), settings_.budgets.prepare);
     if (!prepared) {
-        auto error = prepared.error();
+        auto error = about_luns(prepared.error());
         if (auto aborted = disarm(); !aborted) error.undone.push_back(aborted.error().message());
         return tl::unexpected<Error>(std::move(error));
     }
@@ -75,7 +84,7 @@ Result<void> PluginSession::commit(Monotonic::time_point deadline) {
     if (!connection_ || !commit_request_)
         return fail(ErrorKind::wrong_state, "plugin " + plugin_ + ": commit: it was not asked to prepare");
     const auto result = connection_->call(*commit_request_, std::min(deadline, Monotonic::now() + settings_.budgets.commit));
-    if (!result) return tl::unexpected<Error>(result.error());
+    if (!result) return tl::unexpected<Error>(about_luns(result.error()));
     return {};
 }
 
@@ -96,7 +105,7 @@ Result<std::vector<SnapshotRecord>> PluginSession::finish() {
     auto with_map = params();
     with_map["map"] = true;
     const auto result = call_again("finish", with_map, settings_.budgets.finish);
-    if (!result) return tl::unexpected<Error>(result.error());
+    if (!result) return tl::unexpected<Error>(about_luns(result.error()));
 
     std::vector<SnapshotRecord> records;
     std::vector<std::string> devices;

@@ -46,6 +46,8 @@ private:
     /// A call outside the window, with one more try when the connection is gone without an answer.
     Result<Json> call_again(const std::string& method, const Json& params, std::chrono::milliseconds budget);
     [[nodiscard]] Json params() const;
+    /// The error, and which LUNs it is about.
+    [[nodiscard]] Error about_luns(Error error) const;
 
     std::string plugin_;
     PluginSettings settings_;

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <string>
+
+#include "arrays/plugin_records.h"
 
 namespace quiesced {
 
@@ -25,6 +28,7 @@ struct PluginSettings {
     PluginBudgets budgets;
     std::string by_id = "/dev/disk/by-id";         ///< where udev links disks by their WWID
     std::chrono::milliseconds device_wait{10000}; ///< for the devices of a set's snapshots to appear after finish
+    std::shared_ptr<PluginRecords> records;        ///< what the calls teach goes there; null: nowhere
 };
 
 } // namespace quiesced

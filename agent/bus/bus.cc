@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "bus/bus.h"
 
+#include <algorithm>
 #include <future>
 #include <utility>
 
@@ -35,11 +36,12 @@ Result<std::unique_ptr<Bus>> Bus::connect(BusOptions options) {
 
 Bus::~Bus() { stop(); }
 
-Result<void> Bus::serve(SetManager& manager, std::function<void(const std::string&)> lost) {
+Result<void> Bus::serve(SetManager& manager, const Plugins& plugins, std::function<void(const std::string&)> lost) {
     context_ = std::make_unique<BusContext>(BusContext{
         .version = options_.version,
         .connection = *connection_,
         .manager = manager,
+        .plugins = plugins,
         .authority = {},
         .events = events_,
         .worker = worker_,
@@ -51,12 +53,14 @@ Result<void> Bus::serve(SetManager& manager, std::function<void(const std::strin
                 const auto set = context_->manager.find(id);
                 if (set && !is_final(set->state())) bindings_[id] = std::move(binding);
             });
-        }});
+        },
+        .publish_plugins = [this](const std::vector<std::string>& names) { publish_plugins(names); }});
     std::promise<Result<void>> published;
     events_.post([&] {
         try {
             manager_object_ = std::make_unique<ManagerObject>(*context_);
             for (const auto& set : manager.sets()) publish(set);
+            publish_plugins(plugins.names());
             published.set_value({});
         } catch (const sdbus::Error& error) {
             published.set_value(tl::unexpected<Error>(refused("cannot put the objects on the bus", error, {})));
@@ -93,6 +97,7 @@ void Bus::stop() {
     events_.post([this] {
         bindings_.clear();
         sets_.clear();
+        plugin_objects_.clear();
         manager_object_.reset();
     });
     events_.finish();
@@ -105,6 +110,12 @@ void Bus::stop() {
 void Bus::publish(const std::shared_ptr<SnapshotSet>& set) {
     if (!manager_object_ || sets_.contains(set->id())) return;
     sets_.emplace(set->id(), std::make_unique<SnapshotSetObject>(*context_, set));
+}
+
+void Bus::publish_plugins(const std::vector<std::string>& names) {
+    std::erase_if(plugin_objects_, [&](const auto& entry) { return std::find(names.begin(), names.end(), entry.first) == names.end(); });
+    for (const auto& name : names)
+        if (!plugin_objects_.contains(name)) plugin_objects_.emplace(name, std::make_unique<PluginObject>(*context_, name));
 }
 
 void Bus::forget_failed(const SetId& id) {

@@ -12,6 +12,7 @@
 #include "bus/bus_context.h"
 #include "bus/expiry.h"
 #include "bus/manager_object.h"
+#include "bus/plugin_object.h"
 #include "bus/snapshot_set_object.h"
 
 namespace quiesced {
@@ -34,7 +35,7 @@ public:
 
     /// Puts all sets on the bus, takes the name and answers from now on. `lost` is called once, from the bus's thread, with
     /// a sentence if the connection ends before stop(). Errors: lost, access_denied, busy (the name is taken).
-    Result<void> serve(SetManager& manager, std::function<void(const std::string&)> lost);
+    Result<void> serve(SetManager& manager, const Plugins& plugins, std::function<void(const std::string&)> lost);
 
     /// Sends what is still to be answered and leaves the bus. Not from one of its threads.
     void stop();
@@ -49,6 +50,7 @@ private:
     explicit Bus(BusOptions options);
     void forget_failed(const SetId& id);
     void publish(const std::shared_ptr<SnapshotSet>& set);
+    void publish_plugins(const std::vector<std::string>& names);
     void run_loop(const std::function<void(const std::string&)>& lost);
 
     const BusOptions options_;
@@ -60,6 +62,7 @@ private:
     std::unique_ptr<ManagerObject> manager_object_;
     std::map<SetId, std::unique_ptr<SnapshotSetObject>> sets_;
     std::map<SetId, std::shared_ptr<Binding>> bindings_;
+    std::map<std::string, std::unique_ptr<PluginObject>> plugin_objects_;
 
     Expiry expiry_;
     std::atomic<bool> stopping_ = false;

@@ -4,7 +4,9 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "arrays/plugins.h"
 #include "base/ids.h"
 #include "bus/authority.h"
 #include "bus/binding.h"
@@ -20,18 +22,20 @@ inline constexpr const char* kManagerPath = "/org/quiesced1";
 inline std::string set_path(const SetId& set) { return std::string(kManagerPath) + "/set/" + set.text(); }
 
 /// What all objects on the bus share. The threads: handlers run on the bus's own one, which must never wait (the library
-/// holds its lock in a handler); what can take long runs on `worker`, KeepAlive on `urgent`, each Plan on one of `plans`; `events` alone creates and
+/// holds its lock in a handler); what can take long runs on `worker`, KeepAlive on `urgent`, each Plan and ListPlugins on one of `plans`; `events` alone creates and
 /// destroys objects and sends signals and the answers that belong in order with them.
 struct BusContext {
     std::string version;
     sdbus::IConnection& connection;
     SetManager& manager;
+    const Plugins& plugins;
     Authority authority;
     Executor& events;
     Executor& worker;
     Executor& urgent;
     PlanCalls& plans;
     std::function<void(const SetId&, std::shared_ptr<Binding>)> keep_binding; ///< any thread
+    std::function<void(const std::vector<std::string>&)> publish_plugins;     ///< these and no others; on the events thread
 };
 
 } // namespace quiesced

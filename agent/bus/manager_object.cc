@@ -8,6 +8,7 @@
 
 #include "bus/match_dict.h"
 #include "bus/plan_dict.h"
+#include "bus/plugin_object.h"
 #include "bus/reply.h"
 #include "bus/volume_dict.h"
 
@@ -159,6 +160,33 @@ void ManagerObject::MatchDisks(sdbus::Result<std::vector<Dict>>&& result, std::v
         if (!report) return reply.error(report.error());
         reply.values(matches_to_dicts(*report));
     });
+}
+
+void ManagerObject::ListPlugins(sdbus::Result<std::vector<sdbus::ObjectPath>>&& result, Dict options) {
+    const Reply<std::vector<sdbus::ObjectPath>> reply(std::move(result));
+    const Options read(options);
+    if (auto known = read.only({"refresh"}); !known) return reply.error(known.error());
+    const auto refresh = read.get("refresh", true);
+    if (!refresh) return reply.error(refresh.error());
+    const auto started = context_.plans.start([&context = context_, reply, refresh = *refresh](const std::stop_token&) {
+        const auto names = context.plugins.names();
+        if (refresh) {
+            const auto inventory = context.manager.inventory();
+            if (!inventory) return reply.error(inventory.error());
+            context.plugins.ask(names, *inventory);
+        }
+        context.events.post([&context, reply, names] {
+            try {
+                context.publish_plugins(names);
+            } catch (const sdbus::Error&) {
+                return; // The connection is lost; the loop says so.
+            }
+            std::vector<sdbus::ObjectPath> paths;
+            for (const auto& name : names) paths.emplace_back(plugin_path(name));
+            reply.values(paths);
+        });
+    });
+    if (!started) reply.error(started.error());
 }
 
 std::vector<sdbus::ObjectPath> ManagerObject::ListSets(const Dict& options) {

@@ -23,6 +23,7 @@ private:
     void CreateSet(sdbus::Result<sdbus::ObjectPath>&& result, std::vector<std::string> volumes, Dict options) override;
     void Plan(sdbus::Result<Dict>&& result, std::vector<std::string> volumes, Dict options) override;
     void MatchDisks(sdbus::Result<std::vector<Dict>>&& result, std::vector<Dict> disks, Dict options) override;
+    void ListPlugins(sdbus::Result<std::vector<sdbus::ObjectPath>>&& result, Dict options) override;
     std::vector<sdbus::ObjectPath> ListSets(const Dict& options) override;
     std::string Version() override { return context_.version; }
 

@@ -150,6 +150,17 @@ Answer<nlohmann::json> Client::match(const nlohmann::json& disks, bool remember,
     });
 }
 
+Answer<nlohmann::json> Client::plugins(bool refresh) {
+    return attempt([&] {
+        auto plugins = nlohmann::json::array();
+        for (const auto& path : ManagerProxy(*connection_).ListPlugins({{"refresh", sdbus::Variant(refresh)}})) {
+            const auto proxy = sdbus::createProxy(*connection_, BusServiceName(kService), path);
+            plugins.push_back(call_for_json(*proxy, "org.freedesktop.DBus.Properties", "GetAll", std::string("org.quiesced1.Plugin")));
+        }
+        return plugins;
+    });
+}
+
 Answer<std::vector<std::string>> Client::sets() {
     return attempt([this] {
         std::vector<std::string> ids;

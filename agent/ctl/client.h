@@ -58,6 +58,8 @@ public:
     Answer<nlohmann::json> plan(const std::vector<std::string>& volumes, std::chrono::milliseconds sample, const std::string& store);
     /// As MatchDisks: a list of objects for one; values are texts and whole numbers.
     Answer<nlohmann::json> match(const nlohmann::json& disks, bool remember, bool forget);
+    /// As ListPlugins, and all properties of each plugin: a list of objects. `refresh`: each is asked anew.
+    Answer<nlohmann::json> plugins(bool refresh);
     /// Ids, oldest first.
     Answer<std::vector<std::string>> sets();
     /// The new set's id.

@@ -11,6 +11,7 @@
 
 #include "ctl/drawing.h"
 #include "ctl/plan_text.h"
+#include "ctl/plugin_text.h"
 #include "ctl/retention.h"
 #include "ctl/set_text.h"
 #include "ctl/timeline_chart.h"
@@ -183,6 +184,14 @@ ExitCode show_timeline(const Context& context) {
     const auto chart = render_timeline(*view, context.screen.width);
     std::cout << (chart.empty() ? "This set has no times yet: it is " + printable(view->state) + ".\n" : chart) << "\n"
               << render_member_times(*view, context.screen);
+    return ExitCode::ok;
+}
+
+ExitCode list_plugins(const Context& context) {
+    const auto plugins = context.client.plugins(!context.request.known);
+    if (!plugins) return complain(plugins.error());
+    if (context.request.json) print_json(*plugins);
+    else std::cout << render_plugins(*plugins, context.screen);
     return ExitCode::ok;
 }
 

@@ -25,6 +25,7 @@ struct Request {
     unsigned sample_ms = 1000;
     bool dry_run = false;
     bool forget = false;
+    bool known = false;     ///< plugins: without asking them
     std::string match_file; ///< "-" for standard input
     std::string columns; ///< as choose_columns() reads them
     std::string svg;     ///< file of a drawing, "-" for standard output; empty for none
@@ -60,6 +61,7 @@ ExitCode complain(const Error& error);
 ExitCode list_columns(const Screen& screen);
 ExitCode list_volumes(const Context& context);
 ExitCode show_plan(const Context& context);
+ExitCode list_plugins(const Context& context);
 ExitCode match_disks(const Context& context);
 ExitCode take_snapshot(const Context& context);
 ExitCode show(const Context& context);

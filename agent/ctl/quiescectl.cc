@@ -24,7 +24,7 @@ constexpr std::array kCommands{
     Command{"volumes", list_volumes}, Command{"plan", show_plan},       Command{"snapshot", take_snapshot},
     Command{"show", show},            Command{"timeline", show_timeline}, Command{"thaw", thaw_set},
     Command{"abort", abort_sets},     Command{"delete", delete_sets},   Command{"match", match_disks},
-    Command{"hook", run_hook},
+    Command{"hook", run_hook},              Command{"plugins", list_plugins},
 };
 
 void add_looks(CLI::App& app, Request& request) {
@@ -45,6 +45,10 @@ void add_looks(CLI::App& app, Request& request) {
     auto* dry = match->add_flag("--dry-run", request.dry_run, "Take no word for anything: only answer");
     match->add_flag("--forget", request.forget, "Forget all that was said before")->excludes(dry);
     match->add_flag("--json", request.json, "As JSON");
+
+    auto* plugins = app.add_subcommand("plugins", "List the plugins for arrays, the LUNs that they claim, and how long their last calls took");
+    plugins->add_flag("--known", request.known, "What is known already: ask none of them");
+    plugins->add_flag("--json", request.json, "As JSON");
 
     auto* show = app.add_subcommand("show", "List the sets, or show one with its timeline");
     show->add_option("set", request.set, "Its id");

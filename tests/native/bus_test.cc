@@ -69,7 +69,7 @@ protected:
         options.environment.store = store_.get();
         options.environment.record_directory = folder_;
         manager_ = std::make_unique<SetManager>(options, [this] { return std::vector<std::shared_ptr<Provider>>{provider_, std::make_shared<HostProvider>()}; }, *bus_);
-        const auto serving = bus_->serve(*manager_, [](const std::string& what) { ADD_FAILURE() << what; });
+        const auto serving = bus_->serve(*manager_, plugins_, [](const std::string& what) { ADD_FAILURE() << what; });
         ASSERT_TRUE(serving) << serving.error().message();
     }
     std::string create(ManagerClient& client, Dict options = {}) { return client.CreateSet({"/srv/data"}, options); }
@@ -82,6 +82,7 @@ protected:
     std::shared_ptr<FakeProvider> provider_ = std::make_shared<FakeProvider>("fake", Placement::virtual_disk);
     std::unique_ptr<ManifestStore> store_;
     std::unique_ptr<Bus> bus_;
+    Plugins plugins_; ///< none
     std::unique_ptr<SetManager> manager_;
 };
 

@@ -58,7 +58,7 @@ protected:
         options.verdicts = std::make_shared<PlacementVerdicts>(folder_ + "/run", machine_.path("boot_id"));
         ASSERT_TRUE(options.verdicts->load());
         manager_ = std::make_unique<SetManager>(options, [this] { return std::vector<std::shared_ptr<Provider>>{lvm_, array_}; }, *bus_);
-        const auto serving = bus_->serve(*manager_, [](const std::string& what) { ADD_FAILURE() << what; });
+        const auto serving = bus_->serve(*manager_, plugins_, [](const std::string& what) { ADD_FAILURE() << what; });
         ASSERT_TRUE(serving) << serving.error().message();
         requestor_ = std::make_unique<Requestor>(bus_daemon_->address());
     }
@@ -86,6 +86,7 @@ protected:
     std::shared_ptr<FakeProvider> lvm_ = std::make_shared<FakeProvider>("lvm", Placement::virtual_disk);
     std::shared_ptr<FakeProvider> array_ = std::make_shared<FakeProvider>("array", Placement::lun);
     std::unique_ptr<Bus> bus_;
+    Plugins plugins_; ///< none
     std::unique_ptr<SetManager> manager_;
     std::unique_ptr<Requestor> requestor_;
 };

@@ -196,7 +196,7 @@ TEST_F(PluginProviderTest, AFailedPrepareIsAborted) {
     const auto armed = (*session)->arm();
     ASSERT_FALSE(armed);
     EXPECT_EQ(armed.error().kind, ErrorKind::no_space);
-    EXPECT_EQ(armed.error().message(), "plugin exec: prepare: pool/a has 3 MiB left; make it larger (no-space)");
+    EXPECT_EQ(armed.error().message(), "plugin exec: prepare: pool/a has 3 MiB left; make it larger (no-space); for LUN " + std::string(kFirst));
     EXPECT_THAT(plugin.methods(), ElementsAre("prepare", "abort"));
     EXPECT_EQ((*session)->commit(Monotonic::now() + milliseconds(100)).error().kind, ErrorKind::wrong_state);
     EXPECT_TRUE((*session)->disarm());
@@ -241,7 +241,7 @@ TEST_F(PluginProviderTest, AnAbortComesOverANewConnectionAndOnce) {
     const auto committed = (*session)->commit(Monotonic::now() + milliseconds(1000));
     ASSERT_FALSE(committed);
     EXPECT_EQ(committed.error().kind, ErrorKind::plugin_failed);
-    EXPECT_THAT(committed.error().message(), HasSubstr("plugin exec: commit: it closed the connection. See: journalctl"));
+    EXPECT_THAT(committed.error().message(), HasSubstr("plugin exec: commit: it closed the connection; for LUN " + std::string(kFirst) + ". See: journalctl"));
     EXPECT_TRUE((*session)->disarm());
     EXPECT_TRUE((*session)->disarm());
     EXPECT_THAT(plugin.methods(), ElementsAre("prepare", "commit", "abort"));
