@@ -8,6 +8,7 @@
 Prints "listening on ADDRESS:PORT" when it is ready. With --faults FILE, a JSON object by method, read at each request:
 {"vol_copy": {"delay_ms": 6000}} waits after the work, {"before_ms": 500} before it, {"error": [-303, "text"]} refuses,
 {"garbage": true} answers no JSON, {"drop": true} closes without an answer, {"only": "lun1"} for that volume alone.
+With --times FILE, a line "METHOD MILLISECONDS" for each call: how long the array was at work on it, "before_ms" included.
 """
 import argparse
 import base64
@@ -26,16 +27,16 @@ from array_lvm import LvmArray
 from array_error import ArrayError
 
 METHODS = ("pool_list", "vol_list", "vol_copy", "vol_create", "vol_destroy", "export_list", "export_create", "export_destroy",
-           "initiator_list")
+           "initiator_list", "initiator_set_auth")
 
 
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address, array, credentials, faults, serial):
+    def __init__(self, address, array, credentials, faults, serial, times):
         super().__init__(address, Handler)
-        self.array, self.credentials, self.faults = array, credentials, faults
+        self.array, self.credentials, self.faults, self.times = array, credentials, faults, times
         # targetd's own does all work one after another.
         self.lock = threading.Lock() if serial else None
         self.tls = None
@@ -105,8 +106,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if fault.get("drop"):
             self.close_connection = True
             return None
+        begun = time.monotonic()
         time.sleep(fault.get("before_ms", 0) / 1000)
         answer = self.carry_out(method, params, fault)
+        if self.server.times:
+            with open(self.server.times, "a", encoding="ascii") as file:
+                file.write(f"{method} {(time.monotonic() - begun) * 1000:.3f}\n")
         time.sleep(fault.get("delay_ms", 0) / 1000)
         if fault.get("garbage"):
             return self.reply(200, b"<html>busy</html>")
@@ -138,6 +143,7 @@ def main():
     parser.add_argument("--cert", help="PEM; with --key: TLS")
     parser.add_argument("--key")
     parser.add_argument("--faults", help="file with faults, see above")
+    parser.add_argument("--times", help="file for how long each call took, see above")
     parser.add_argument("--http10", action="store_true", help="one request for each connection, as targetd's own server")
     parser.add_argument("--serial", action="store_true", help="one call after another, as targetd's own server")
     parser.add_argument("--target", default="iqn.2026-11.org.quiesced:array")
@@ -152,7 +158,7 @@ def main():
     array = FileArray(options.files) if options.files else LvmArray(options.lvm, options.target, options.portal)
     Handler.protocol_version = "HTTP/1.0" if options.http10 else "HTTP/1.1"
     host, _, port = options.listen.rpartition(":")
-    server = Server((host, int(port)), array, f"{options.user}:{password}".encode(), options.faults, options.serial)
+    server = Server((host, int(port)), array, f"{options.user}:{password}".encode(), options.faults, options.serial, options.times)
     if options.cert:
         server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         server.tls.load_cert_chain(options.cert, options.key)

@@ -41,6 +41,15 @@ TEST(BenchWindow, MeasuresEachContestantAndTheReleaseAfterAKill) {
     EXPECT_GT(json["freezer_peak_rss_kib"].value("at_3", 0), 0);
 }
 
+TEST(BenchPlugin, MeasuresTheProtocolAndCommitsOfOneAndEightLuns) {
+    const auto outcome = run_child({BENCH_PLUGIN_BUILT, "--runs", "1", "--work", "5", "--json"}, {.input = {}, .environment = {}, .limit = std::chrono::seconds(120), .output_limit = 1U << 20U});
+    ASSERT_TRUE(outcome) << outcome.error().message();
+    ASSERT_EQ(outcome->exit_status, 0) << outcome->errors;
+    const auto json = nlohmann::json::parse(outcome->output, nullptr, false);
+    ASSERT_TRUE(json.is_object()) << outcome->output;
+    for (const auto* key : {"overhead_us", "commit_ms_1", "commit_ms_8", "array_ms_8", "ratio_8"}) EXPECT_GT(json.value(key, 0.0), 0) << key;
+}
+
 TEST(BenchWindow, ContestantsThatItDoesNotKnowAreRefused) {
     const auto outcome = run_window({"--contestants", "quiesced,sleep"});
     ASSERT_TRUE(outcome) << outcome.error().message();
