@@ -188,6 +188,16 @@ class LvmArray:
                 os.rmdir(self._store(pool, vol))
         lvm("lvchange", "-qq", "--config", CONFIG, "-an", f"{group}/{vol}")
 
+    def initiator_set_auth(self, initiator_wwn, in_user, in_pass, out_user, out_pass):
+        """As targetd's; and it switches CHAP on, which targetd leaves to who sets the target up."""
+        with self.lio:
+            self._make_target()
+            acl = f"{self.group}/acls/{initiator_wwn}"
+            os.makedirs(acl, exist_ok=True)
+            for name, text in {"userid": in_user, "password": in_pass, "userid_mutual": out_user, "password_mutual": out_pass}.items():
+                write(f"{acl}/auth/{name}", text or "NULL")
+            write(f"{self.group}/attrib/authentication", "1" if in_user and in_pass else "0")
+
     def initiator_list(self, standalone_only=False):
         del standalone_only
         acls = f"{self.group}/acls"

@@ -10,8 +10,8 @@ def install():
     run("tar", "-C", "/", "-xf", "/mnt/in/installed.tar", "--no-same-owner", "--no-overwrite-dir", "--keep-directory-symlink")
     os.makedirs("/etc/quiesced/plugins", exist_ok=True)
     with open("/etc/quiesced/plugins/exec.conf", "w", encoding="ascii") as file:
-        file.write("wwid = naa.6001405*\nvendor = LIO-ORG*\ncommit_ready = yes\n")
-        for method in ("prepare", "commit", "finish", "abort", "delete", "list"):
+        file.write("commit_ready = yes\n")
+        for method in ("claim", "prepare", "commit", "finish", "abort", "delete", "list"):
             file.write(f"{method} = {HERE}/array-command {method}\n")
     run("systemctl", "daemon-reload")
     run("busctl", "call", "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig")

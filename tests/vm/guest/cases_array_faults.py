@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What goes wrong with an array: thawed in time, the reason with the LUN for the admin, and nothing left on the array, which is
+asked itself. What a misbehaving plugin or a slow array does stands in tests/native/plugin_faults_test.cc and
+plugin_targetd_test.cc."""
+import time
+
+from harness import Background, case, create, delete_all_sets, describe, expect, refuse, state, step, writable_all
+from san import CHAP, PASSWORD, SAN, TARGET_ADDRESSES, VOLUMES, dropped, wait_for
+from storage import DemoError, run
+
+PART = VOLUMES[0]
+DEADLINE_MS = 30000
+
+
+def frozen_set(*volumes):
+    path = create(*(volumes or VOLUMES), deadline_ms=DEADLINE_MS)
+    step(path, "Prepare")
+    step(path, "Freeze")
+    return path
+
+
+def fails(path, method, *words):
+    """The step fails with these words, and with the LUN."""
+    try:
+        step(path, method)
+    except DemoError as error:
+        print(f"  {error}")
+        for word in (*words, SAN.luns["part"]):
+            expect(word in str(error), f"'{word}' is not said: {error}")
+        return
+    raise DemoError(f"{method} succeeded")
+
+
+def expect_failed(path):
+    expect(state(path) == "failed", f"the set is {state(path)}")
+    window = describe(path)["window_ms"] or 0
+    expect(window < DEADLINE_MS, f"it was frozen for {window} ms")
+    expect(writable_all(VOLUMES, 5), "something is still frozen")
+
+
+def expect_clean(seconds=60):
+    wait_for("an array without snapshots", lambda: not SAN.copies(), seconds)
+    delete_all_sets()
+
+
+def all_paths():
+    return run("multipathd", "show", "paths", "format", "%m %t %o").count("active running") >= 4
+
+
+@case("A portal that goes down in the window: the set is cut over the other one, and complete")
+def array_portal_down():
+    path = frozen_set()
+    with dropped(TARGET_ADDRESSES[1]):
+        wait_for("a failed path", lambda: not all_paths())
+        step(path, "Snapshot")
+        step(path, "Thaw")
+        expect(writable_all(VOLUMES, 10), "a volume does not take writes over one path")
+    wait_for("paths", all_paths, 60)
+    step(path, "Finish")
+    expect(describe(path)["consistency"] == "filesystem", "it is not consistent")
+    delete_all_sets()
+    expect(SAN.copies() == [], f"left on the array: {SAN.copies()}")
+
+
+@case("Paths that flap while everything is frozen: thawed within the deadline, nothing left")
+def array_paths_flap():
+    def flap():
+        for address in TARGET_ADDRESSES:
+            with dropped(address):
+                wait_for("a failed path", lambda: not all_paths())
+                time.sleep(1)
+    path = frozen_set()
+    flapping = Background(flap)
+    step(path, "Snapshot")
+    step(path, "Thaw")
+    expect(writable_all(VOLUMES, 20), "a volume does not take writes")
+    flapping.result(60)
+    wait_for("paths", all_paths, 60)
+    step(path, "Finish")
+    expect(describe(path)["window_ms"] < DEADLINE_MS, f"{describe(path)['window_ms']}")
+    delete_all_sets()
+    expect(SAN.copies() == [], f"left on the array: {SAN.copies()}")
+
+
+@case("An array that is unreachable before the freeze, with a wrong password or a wrong certificate: refused, nothing is frozen")
+def array_refused():
+    try:
+        SAN.configure(password="wrong-password")
+        refuse("PluginFailed", PART, says=["it refuses user admin", SAN.luns["part"]])
+        SAN.configure(ca_file="")
+        refuse("PluginFailed", PART, says=["its certificate is not trusted", SAN.luns["part"]])
+    finally:
+        SAN.configure()
+    SAN.silence()
+    try:
+        refuse("PluginFailed", PART, says=["array box: cannot list its pools", SAN.luns["part"]])
+    finally:
+        SAN.serve()
+    expect(SAN.copies() == [], f"left on the array: {SAN.copies()}")
+    journal = run("journalctl", "-q", "-b", "-u", "quiesced*")
+    for secret in (PASSWORD, "wrong-password", CHAP[1]):
+        expect(secret not in journal, "a secret is in the journal")
+
+
+@case("A LUN of another array is none of this plugin's")
+def array_foreign_lun():
+    run("systemctl", "stop", "quiesced-plugin-exec.socket")
+    try:
+        refuse("NoProvider", "/srv/lun", says=["that no plugin knows (asked: targetd)", "naa.6001405a77a7"])
+    finally:
+        run("systemctl", "start", "quiesced-plugin-exec.socket")
+
+
+@case("An array that goes away in the window: thawed, and clean once it is back")
+def array_lost_in_the_window():
+    path = frozen_set(PART)
+    with dropped("127.0.0.1", SAN.port):
+        fails(path, "Snapshot", "commit", "array box: cannot snapshot volume")
+        expect_failed(path)
+    expect_clean()
+
+
+@case("An array that goes away after the cut: the set fails, and the array is clean once it is back")
+def array_lost_after_the_window():
+    path = frozen_set(PART)
+    step(path, "Snapshot")
+    step(path, "Thaw")
+    SAN.silence()
+    try:
+        fails(path, "Finish", "array box: cannot list", "may be left on the array")
+        expect_failed(path)
+    finally:
+        SAN.serve()
+    expect_clean()
+
+
+@case("The SAN of the guest is gone again")
+def array_torn_down():
+    SAN.tear_down()

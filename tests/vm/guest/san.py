@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A SAN box in this guest, and this guest as its user: tests/array/targetd_server.py on LVM thin volumes and LIO, behind TLS;
+two portals with CHAP; multipath over both; partitions, and LVM on one of them.
+
+What uses the LUNs knows nothing of the volumes below: it gets there by iSCSI alone, as it would from another machine.
+"""
+import base64
+import contextlib
+import glob
+import json
+import os
+import ssl
+import subprocess
+import time
+import urllib.request
+
+from harness import expect
+from storage import HERE, DemoError, run
+
+DISK = "/dev/disk/by-id/virtio-san"
+POOL = "sanbox/thin"
+TARGET = "iqn.2026-11.org.quiesced:san"
+TARGET_ADDRESSES = ("127.0.0.2", "127.0.0.3")
+PORTALS = tuple(f"{address}:3260" for address in TARGET_ADDRESSES)
+INITIATOR = "iqn.1993-08.org.debian:01:guest"
+FOLDER = "/run/san"
+PASSWORD = "array-password-4711"
+CHAP = ("guest", "chap-secret-4711")
+FAULTS = f"{FOLDER}/faults"
+CONFIG = "/etc/quiesced/plugins/targetd.conf"
+DROP_IN = "/etc/systemd/system/quiesced-plugin-targetd@.service.d/credential.conf"
+VOLUMES = ("/srv/san-part", "/srv/san-lv")  # ext4 on a partition of LUN 1; xfs on LVM on a partition of LUN 2
+
+MULTIPATH = """defaults {
+    user_friendly_names yes
+    find_multipaths yes
+    polling_interval 1
+    max_polling_interval 1
+    fast_io_fail_tmo 2
+    no_path_retry 60
+}
+"""
+
+
+def write(path, text, mode=0o600):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+    os.chmod(path, mode)
+
+
+def wait_for(what, found, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not (result := found()):
+        expect(time.monotonic() < deadline, f"{what} did not come within {seconds} s")
+        time.sleep(0.05)
+    return result
+
+
+class San:
+    server, port = None, 18700
+
+    def __init__(self):
+        self.luns = {}  # WWID by the array's volume
+
+    # --- the array ---------------------------------------------------------------------------------------------------
+
+    def serve(self):
+        """Starts the management server, and waits until it listens."""
+        self.server = subprocess.Popen(
+            ["python3", f"{HERE}/array/targetd_server.py", "--lvm", POOL, "--listen", f"127.0.0.1:{self.port}", "--password-file", f"{FOLDER}/password",
+             "--cert", f"{FOLDER}/cert.pem", "--key", f"{FOLDER}/key.pem", "--faults", FAULTS, "--target", TARGET,
+             *(word for portal in PORTALS for word in ("--portal", portal))],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        expect(self.server.stdout.readline().startswith("listening"), "the management server does not listen")
+
+    def silence(self):
+        """Ends it, as a power cut of the management controller: the LUNs stay."""
+        if self.server:
+            self.server.kill()
+            self.server.wait()
+            self.server = None
+
+    def ask(self, method, **params):
+        """One call of the management API, by the array's own client: no part of what is tested."""
+        request = urllib.request.Request(
+            f"https://127.0.0.1:{self.port}/targetrpc", json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode(),
+            {"Authorization": "Basic " + base64.b64encode(f"admin:{PASSWORD}".encode()).decode()})
+        with urllib.request.urlopen(request, context=ssl.create_default_context(cafile=f"{FOLDER}/cert.pem"), timeout=60) as reply:
+            answer = json.load(reply)
+        if "error" in answer:
+            raise DemoError(f"array: {method}: {answer['error']}")
+        return answer["result"]
+
+    def copies(self):
+        """All that sets have left on the array: names of volumes, and of exports."""
+        names = [volume["name"] for volume in self.ask("vol_list", pool=POOL)] + [entry["vol_name"] for entry in self.ask("export_list")]
+        return sorted(name for name in names if "-q" in name)
+
+    def _make_array(self):
+        run("modprobe", "-a", "target_core_mod", "target_core_iblock", "iscsi_target_mod", "iscsi_tcp", "dm_thin_pool", "dm_multipath")
+        run("vgcreate", "-qq", "sanbox", DISK)
+        run("lvcreate", "-qq", "--type", "thin-pool", "-l", "90%FREE", "-c", "64k", "-n", "thin", "sanbox")
+        write(f"{FOLDER}/password", PASSWORD + "\n")
+        write(FAULTS, "{}")
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=san",
+            "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", f"{FOLDER}/key.pem", "-out", f"{FOLDER}/cert.pem")
+        self.serve()
+        for number, name in enumerate(("part", "lvm"), 1):
+            self.ask("vol_create", pool=POOL, name=name, size=384 << 20)
+            self.ask("export_create", pool=POOL, vol=name, initiator_wwn=INITIATOR, lun=number)
+            volume = next(volume for volume in self.ask("vol_list", pool=POOL) if volume["name"] == name)
+            digits = "".join(c for c in volume["uuid"].lower() if c in "0123456789abcdef")[:25]
+            self.luns[name] = "naa.6001405" + digits.ljust(25, "0")
+        self.ask("initiator_set_auth", initiator_wwn=INITIATOR, in_user=CHAP[0], in_pass=CHAP[1], out_user="", out_pass="")
+
+    # --- its user ----------------------------------------------------------------------------------------------------
+
+    def node(self, portal, *words):
+        return run("iscsiadm", "-m", "node", "-T", TARGET, "-p", portal, *words)
+
+    def _log_in(self):
+        run("systemctl", "start", "iscsid.socket")
+        for portal in PORTALS:
+            self.node(portal, "-o", "new")
+            settings = {"node.session.auth.authmethod": "CHAP", "node.session.auth.username": CHAP[0], "node.session.auth.password": "wrong-secret",
+                        "node.session.initial_login_retry_max": "1", "node.conn[0].timeo.noop_out_interval": "1",
+                        "node.conn[0].timeo.noop_out_timeout": "1", "node.session.timeo.replacement_timeout": "2"}
+            for name, value in settings.items():
+                self.node(portal, "-o", "update", "-n", name, "-v", value)
+        refused = run("iscsiadm", "-m", "node", "-T", TARGET, "-p", PORTALS[0], "--login", check=False)
+        expect(refused.returncode != 0, "the array lets somebody in without the right CHAP secret")
+        for portal in PORTALS:
+            self.node(portal, "-o", "update", "-n", "node.session.auth.password", "-v", CHAP[1])
+            self.node(portal, "--login")
+
+    def device(self, name):
+        """The multipath device of a volume's LUN, /dev/dm-N; empty while there is none."""
+        wwid = self.luns[name].removeprefix("naa.")
+        for uuid in glob.glob("/sys/block/dm-*/dm/uuid"):
+            with open(uuid, encoding="ascii") as file:
+                if file.read().strip() == f"mpath-3{wwid}":
+                    return "/dev/" + uuid.split("/")[3]
+        return ""
+
+    def paths(self, name):
+        """Kernel names of the paths to it."""
+        return sorted(os.listdir(f"/sys/block/{os.path.basename(self.device(name))}/slaves"))
+
+    def _partition(self, name):
+        device = wait_for(f"multipath device of {name}", lambda: self.device(name))
+        wait_for(f"second path of {name}", lambda: len(self.paths(name)) == len(PORTALS))
+        run("sfdisk", "-q", device, input="label: gpt\nstart=1MiB\n", stdin=None)
+        run("kpartx", "-a", "-s", device)
+        return wait_for("partition", lambda: next(iter(glob.glob(f"/dev/disk/by-id/wwn-0x{self.luns[name].removeprefix('naa.')}-part1")), ""))
+
+    def _make_volumes(self):
+        part = self._partition("part")
+        run("mkfs.ext4", "-q", "-E", "nodiscard", part)
+        physical = self._partition("lvm")
+        run("vgcreate", "-qq", "lunvg", physical)
+        run("lvcreate", "-qq", "-y", "-l", "80%FREE", "-n", "data", "lunvg")
+        run("mkfs.xfs", "-q", "-K", "/dev/lunvg/data")
+        for volume, device in zip(VOLUMES, (part, "/dev/lunvg/data")):
+            os.makedirs(volume, exist_ok=True)
+            run("mount", device, volume)
+
+    def configure(self, password=PASSWORD, **changes):
+        """targetd.conf and its credential; keys of the array's section may be changed."""
+        keys = {"url": f"https://127.0.0.1:{self.port}/targetrpc", "ca_file": f"{FOLDER}/cert.pem", "pools": POOL, **{key: str(value) for key, value in changes.items()}}
+        write(CONFIG, "[box]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items() if value))
+        write(f"{FOLDER}/credential", password + "\n")
+        if not os.path.exists(DROP_IN):
+            write(DROP_IN, f"[Service]\nLoadCredential=box:{FOLDER}/credential\n", 0o644)
+            run("systemctl", "daemon-reload")
+
+    def fault(self, **faults):
+        write(FAULTS, json.dumps(faults))
+
+    def set_up(self):
+        write("/etc/multipath.conf", MULTIPATH, 0o644)
+        run("systemctl", "start", "multipathd")
+        self._make_array()
+        self._log_in()
+        self._make_volumes()
+        self.configure()
+        run("systemctl", "start", "quiesced-plugin-targetd.socket")
+
+    def tear_down(self):
+        """As far as it goes: what fails here shows as a leak of the last case."""
+        run("systemctl", "stop", "quiesced-plugin-targetd.socket", check=False)
+        run("umount", *VOLUMES, check=False)
+        run("vgchange", "-qq", "-an", "lunvg", check=False)
+        for name in self.luns:
+            run("multipathd", "flush", "map", os.path.basename(self.device(name)), check=False)
+        run("iscsiadm", "-m", "node", "-T", TARGET, "--logout", check=False)
+        run("systemctl", "stop", "multipathd.service", "multipathd.socket", check=False)
+        if self.server:
+            for entry in self.ask("export_list"):
+                self.ask("export_destroy", pool=entry["pool"], vol=entry["vol_name"], initiator_wwn=entry["initiator_wwn"])
+        self.silence()
+
+
+SAN = San()
+
+
+@contextlib.contextmanager
+def dropped(address, port=3260):
+    """All that goes to this address and port is lost while it lasts."""
+    run("nft", "add", "table", "inet", "san")
+    run("nft", "add", "chain", "inet", "san", "lost", "{ type filter hook output priority 0 ; }")
+    for rule in (f"ip daddr {address} tcp dport {port} drop", f"ip saddr {address} tcp sport {port} drop"):
+        run("nft", "add", "rule", "inet", "san", "lost", *rule.split())
+    try:
+        yield
+    finally:
+        run("nft", "delete", "table", "inet", "san")
