@@ -96,13 +96,14 @@ def main():
     few = folders[:8]
     say(f"8 logical volumes, 4 thick and 4 thin, ext4, {DIRTY_MIB} MiB dirty in each; medians of {count} runs")
     ours = [quiesced(few) for _ in range(count)]
+    us = medians(ours)
+    say(f"quiesced    window {us['window_ms']:8.1f} ms, of which freezing {us['freeze_ms']:.1f}, cutting {us['fire_ms']:.1f}, thawing {us['thaw_ms']:.1f}")
     theirs = [lvcreate(few) for _ in range(count)]
-    # snapm comes with Fedora; Debian 12 and 13 have no package of it.
-    third = [snapm(few) for _ in range(count)] if shutil.which("snapm") else None
-    many = [quiesced(folders) for _ in range(count)]
-
-    us, us_32 = medians(ours), medians(many)
     lvm = round(statistics.median(theirs), 3)
+    say(f"lvcreate -s        {lvm:8.1f} ms for all, one after another: {lvm / us['window_ms']:.1f} times as long")
+    # The guest has none of its own.
+    third = [snapm(few) for _ in range(count)] if shutil.which("snapm") else None
+    us_32 = medians([quiesced(folders) for _ in range(1 if options.quick else count)])
     figures = {
         "quiesced_ms": us["window_ms"], "fire_ms": us["fire_ms"], "lvcreate_ms": lvm, "ratio": round(lvm / us["window_ms"], 1),
         "volumes": len(few), "runs": count, "quiesced": us, "quiesced_all_ms": [each["window_ms"] for each in ours],
@@ -112,8 +113,6 @@ def main():
         "kernel": platform.release(), "machine": run("systemd-detect-virt", check=False).stdout.strip(),
         "lvm": run("lvm", "version").split("\n", 1)[0].split(":")[1].strip(),
     }
-    say(f"quiesced    window {us['window_ms']:8.1f} ms, of which freezing {us['freeze_ms']:.1f}, cutting {us['fire_ms']:.1f}, thawing {us['thaw_ms']:.1f}")
-    say(f"lvcreate -s        {lvm:8.1f} ms for all, one after another: {figures['ratio']} times as long")
     say(f"snapm              {figures['snapm_ms']:8.1f} ms" if third else "snapm       is not installed, so that it is missing here")
     say(f"quiesced over 32   {us_32['window_ms']:8.1f} ms, {figures['growth']} times as long as over 8; cutting {us_32['fire_ms']:.1f}")
     run("umount", *folders)
