@@ -54,22 +54,6 @@ def hook_qemu_ga():
     delete_all_sets()
 
 
-@case("Without a configuration, qemu-ga freezes all there is through us, the root file system too: the host takes virtual disks, the LUN is cut")
-def hook_qemu_ga_all():
-    with Qga() as agent:
-        frozen_by_itself = agent.ask("guest-fsfreeze-freeze")
-        path = newest_set()
-        blocked = [name for name in ["/root", *NAMES] if not writable(name)]
-        agent.thaw()
-        expect(frozen_by_itself == 0, f"qemu-ga froze {frozen_by_itself} file systems itself")
-        expect(blocked == ["/root", *NAMES], f"only {blocked} were frozen")
-        expect(final_state(path) == "complete", f"{describe(path)['error']}")
-        expect(writable_all(["/root", *NAMES], 10), "something is still frozen")
-        providers = {member["volume"]: member["provider"] for member in describe(path)["members"]}
-        expect(providers == {"/": "host", "/srv/lun": "exec", **{name: "host" for name in NAMES if name != "/srv/lun"}}, f"{providers}")
-    delete_all_sets()
-
-
 @case("A thaw that comes twice, or without a freeze, is answered and does nothing")
 def hook_qemu_ga_thaws():
     with ours(60, LUN), Qga() as agent:
