@@ -21,7 +21,8 @@ void write(const std::string& path, const std::string& text) {
     ::chmod(path.c_str(), 0600);
 }
 
-std::string uuid(int number) { return "aaaaaa-0123-4567-89ab-cdef-0123-45678" + std::to_string(number); }
+/// LIO's WWIDs hold the first 25 hexadecimal digits of it.
+std::string uuid(int number) { return "aaaaa" + std::to_string(number) + "-0123-4567-89ab-cdef-0123-456789"; }
 
 template <typename Condition>
 bool comes(Condition condition) {
