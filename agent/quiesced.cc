@@ -12,6 +12,7 @@
 #include <iostream>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <stop_token>
 #include <string>
@@ -19,7 +20,6 @@
 #include <thread>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <spdlog/spdlog.h>
 
 #include "arrays/plugins.h"
@@ -31,46 +31,16 @@
 #include "emergency.h"
 #include "freeze/recovery.h"
 #include "log.h"
+#include "options.h"
 #include "sequence/journal.h"
 #include "sequence/set_manager.h"
+#include "sim/simulated_guest.h"
 #include "snapshot/host_provider.h"
 #include "snapshot/lvm_provider.h"
 #include "writers/configured_writers.h"
 
 namespace quiesced {
 namespace {
-
-struct DaemonOptions {
-    bool recover = false;
-    bool emergency = false;
-    std::string bus = "system";
-    std::string state_directory = "/var/lib/quiesced";
-    std::string run_directory = kRecordDirectory;
-    std::string plugin_directory = kPluginDirectory;
-    std::string hooks_directory = WriterSettings{}.hooks_directory;
-    std::string writers_directory = WriterSettings{}.writers_directory;
-    std::string freezer = QUIESCED_LIBEXECDIR "/quiesced-freezer";
-    std::string log_level = "info";
-    unsigned keep_failed = 600; ///< seconds
-};
-
-void add_options(CLI::App& app, DaemonOptions& options) {
-    app.set_version_flag("--version", "quiesced " QUIESCED_VERSION);
-    auto* const recover = app.add_flag("--recover", options.recover, "Thaw and resume what a lost daemon and freezer left behind, then exit");
-    app.add_flag("--emergency", options.emergency, "With --recover: thaw whatever any record names, even while its daemon and freezer live")
-        ->needs(recover);
-    app.add_option("--bus", options.bus, "system, session or an address")->capture_default_str();
-    app.add_option("--state-directory", options.state_directory, "Where finished sets are kept")->capture_default_str();
-    app.add_option("--run-directory", options.run_directory, "Where the records of windows are")->capture_default_str();
-    app.add_option("--plugin-directory", options.plugin_directory, "Where the plugins' sockets are")->capture_default_str();
-    app.add_option("--hooks-directory", options.hooks_directory, "Scripts that quiesce applications")->capture_default_str();
-    app.add_option("--writers-directory", options.writers_directory, "Declarations of applications to quiesce")->capture_default_str();
-    app.add_option("--freezer", options.freezer, "The freezer's program")->capture_default_str();
-    app.add_option("--keep-failed", options.keep_failed, "Seconds that a failed set can still be described")
-        ->check(CLI::Range(1U, 86400U))->capture_default_str();
-    app.add_option("--log-level", options.log_level, "How much to log")
-        ->check(CLI::IsMember({"debug", "info", "warning", "error"}))->capture_default_str();
-}
 
 std::string joined(const std::vector<std::string>& items) {
     std::string text;
@@ -228,42 +198,112 @@ void abort_all(const SetManager& manager) {
     for (const auto& end : ends) end.wait();
 }
 
-int serve(const DaemonOptions& options, Log& log, const sigset_t& signals) {
+/// What a reload changes, too.
+void apply(const Settings& settings, const DaemonOptions& daemon, SetManagerOptions& options) {
+    options.environment.flush_bound = settings.flush_bound;
+    WriterSettings writers{.hooks_directory = settings.hooks_directory, .writers_directory = settings.writers_directory, .record_directory = daemon.run_directory};
+    writers.limit = settings.script_limit;
+    writers.units = make_systemd_units();
+    // A simulated guest has no applications.
+    if (!daemon.simulated) options.environment.make_writers = [writers] { return make_configured_writers(writers); };
+    options.most_unfinished = settings.most_unfinished;
+    options.most_of_a_caller = settings.most_of_a_caller;
+    options.defaults.deadline = settings.deadline;
+    options.defaults.member_limit = settings.member_limit;
+    options.defaults.prepare_limit = settings.prepare_limit;
+    options.defaults.relinquish_journal = settings.relinquish_journal;
+}
+
+/// Takes the configuration anew; as a whole, or not at all. Any thread.
+class Reloader {
+public:
+    Reloader(CommandLine line, const DaemonOptions& options) : line_(line), options_(options), settings_(options.settings) {}
+
+    /// From when there is a manager.
+    void attach(SetManager& manager) {
+        const std::lock_guard lock(mutex_);
+        manager_ = &manager;
+    }
+    Result<void> reload() {
+        auto done = try_reload();
+        if (!done) spdlog::warn("the configuration stays as it was: {}", done.error().message());
+        return done;
+    }
+
+private:
+    Result<void> try_reload() {
+        const std::lock_guard lock(mutex_);
+        if (manager_ == nullptr) return fail(ErrorKind::busy, "quiesced is starting", "Try again in a moment.");
+        const auto fresh = reread_settings(line_.count, line_.words, options_);
+        if (!fresh) return tl::unexpected<Error>(fresh.error());
+        auto changed = manager_->reconfigure([&](SetManagerOptions& options) { apply(*fresh, options_, options); });
+        if (!changed) return changed;
+        spdlog::default_logger()->set_level(spdlog::level::from_str(fresh->log_level));
+        const bool later = fresh->state_directory != settings_.state_directory || fresh->plugin_directory != settings_.plugin_directory ||
+                           fresh->keep_failed != settings_.keep_failed;
+        spdlog::info("the configuration is reloaded{}", later ? "; state_directory, plugin_directory and keep_failed change with the next start" : "");
+        return {};
+    }
+
+    const CommandLine line_;
+    const DaemonOptions& options_;
+    std::mutex mutex_;
+    Settings settings_; ///< of the start
+    SetManager* manager_ = nullptr;
+};
+
+int serve(CommandLine line, const DaemonOptions& options, Log& log, const sigset_t& signals) {
     const auto give_up = [](const Error& error) {
         spdlog::critical("{}", error.message());
         return EXIT_FAILURE;
     };
     if (auto made = make_directories(options.run_directory, 0755); !made) return give_up(made.error());
-    // What could not be mended is logged; sets of other volumes are possible all the same.
-    recover_windows(options.run_directory);
-    recover_lost_writers(options.run_directory);
-    const Recoverer recoverer(options.run_directory);
+    std::unique_ptr<SimulatedGuest> simulated;
+    std::optional<Recoverer> recoverer;
+    if (options.simulated) {
+        auto guest = SimulatedGuest::make();
+        if (!guest) return give_up(guest.error());
+        simulated = std::move(*guest);
+        spdlog::warn("this is a simulation: nothing is frozen, and no snapshot is taken");
+    } else {
+        // What could not be mended is logged; sets of other volumes are possible all the same.
+        recover_windows(options.run_directory);
+        recover_lost_writers(options.run_directory);
+        recoverer.emplace(options.run_directory);
+    }
 
-    auto bus = Bus::connect({.bus = options.bus, .version = QUIESCED_VERSION, .keep_failed = std::chrono::seconds(options.keep_failed)});
+    const std::string version = QUIESCED_VERSION + std::string(simulated ? "+simulated" : "");
+    Reloader reloader(line, options);
+    auto bus = Bus::connect({.bus = options.bus, .version = version, .keep_failed = options.settings.keep_failed, .reload = [&reloader] { return reloader.reload(); }});
     if (!bus) return give_up(bus.error());
     Announcer announcer(**bus, log);
-    ManifestStore store(options.state_directory + "/sets");
+    ManifestStore store(options.settings.state_directory + "/sets");
     SetManagerOptions manager_options;
     auto& environment = manager_options.environment;
     environment.make_launcher = [freezer = options.freezer] { return std::make_unique<ProcessLauncher>(freezer); };
     environment.make_kernel = [] { return WindowKernel::linux(); };
-    WriterSettings writers{.hooks_directory = options.hooks_directory, .writers_directory = options.writers_directory, .record_directory = options.run_directory};
-    writers.units = make_systemd_units();
-    environment.make_writers = [writers] { return make_configured_writers(writers); };
     environment.journal = std::make_shared<VarlinkJournal>();
     environment.store = &store;
     environment.record_directory = options.run_directory;
+    apply(options.settings, options, manager_options);
     manager_options.verdicts = std::make_shared<PlacementVerdicts>(options.run_directory);
     if (auto known = manager_options.verdicts->load(); !known) spdlog::warn("{}", known.error().message());
-    auto watch = make_change_watch();
-    if (!watch) spdlog::warn("changes of volumes cannot be followed, so they are read at each use: {}", watch.error().message());
-    manager_options.inventory = std::make_shared<InventoryCache>(SystemPaths{}, watch ? std::move(*watch) : nullptr);
+    if (simulated) {
+        simulated->replace(manager_options);
+    } else {
+        auto watch = make_change_watch();
+        if (!watch) spdlog::warn("changes of volumes cannot be followed, so they are read at each use: {}", watch.error().message());
+        manager_options.inventory = std::make_shared<InventoryCache>(SystemPaths{}, watch ? std::move(*watch) : nullptr);
+    }
     PluginSettings plugin_settings;
-    plugin_settings.directory = options.plugin_directory;
+    // A simulation never asks a real plugin.
+    plugin_settings.directory = simulated ? options.run_directory + "/plugins" : options.settings.plugin_directory;
     const Plugins plugins(plugin_settings);
-    SetManager manager(manager_options, make_providers(plugins), announcer);
-    if (auto events = make_dm_events()) manager.watch_space(std::move(*events));
-    else spdlog::warn("the space of snapshots is not watched: {}", events.error().message());
+    SetManager manager(manager_options, simulated ? simulated->providers() : make_providers(plugins), announcer);
+    if (!simulated) {
+        if (auto events = make_dm_events()) manager.watch_space(std::move(*events));
+        else spdlog::warn("the space of snapshots is not watched: {}", events.error().message());
+    }
     log.hold_while([&manager] { return manager.in_window(); });
     const ScopeExit release([&log] { log.hold_while({}); });
     if (auto loaded = manager.load(); !loaded) return give_up(loaded.error());
@@ -274,12 +314,13 @@ int serve(const DaemonOptions& options, Log& log, const sigset_t& signals) {
         bus_lost = true;
         ::kill(::getpid(), SIGTERM);
     };
+    reloader.attach(manager);
     if (auto serving = (*bus)->serve(manager, plugins, on_lost); !serving) return give_up(serving.error());
-    spdlog::info("quiesced {} is ready on the {} bus, {} sets on disk", QUIESCED_VERSION, options.bus, manager.sets().size());
+    spdlog::info("quiesced {} is ready on the {} bus, {} sets on disk", version, options.bus, manager.sets().size());
     ::sd_notify(0, "READY=1\nSTATUS=No set is being taken.");
 
-    int number = 0;
-    ::sigwait(&signals, &number);
+    for (int number = SIGHUP; number == SIGHUP;)
+        if (::sigwait(&signals, &number); number == SIGHUP) static_cast<void>(reloader.reload()); // which says how it went
     ::sd_notify(0, "STOPPING=1\nSTATUS=Thawing and undoing unfinished sets.");
     spdlog::info("stopping");
     abort_all(manager);
@@ -293,9 +334,7 @@ int serve(const DaemonOptions& options, Log& log, const sigset_t& signals) {
 int main(int argc, char** argv) {
     if (std::find(argv, argv + argc, std::string_view("--emergency")) != argv + argc) quiesced::lock_in_memory();
     quiesced::DaemonOptions options;
-    CLI::App app("Takes consistent snapshot sets over volumes on virtual disks and on SAN LUNs; a D-Bus service.");
-    quiesced::add_options(app, options);
-    CLI11_PARSE(app, argc, argv);
+    if (const int status = quiesced::read_options(argc, argv, options); status >= 0) return status;
     if (options.emergency) return quiesced::thaw_in_emergency(options.run_directory);
 
     // Before any thread begins: all of them leave these signals to sigwait().
@@ -305,11 +344,11 @@ int main(int argc, char** argv) {
     ::sigprocmask(SIG_BLOCK, &signals, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
 
-    quiesced::Log log(spdlog::level::from_str(options.log_level));
+    quiesced::Log log(spdlog::level::from_str(options.settings.log_level));
     if (options.recover) {
         const bool windows = quiesced::recover_windows(options.run_directory);
         const bool writers = quiesced::recover_lost_writers(options.run_directory);
         return windows && writers ? EXIT_SUCCESS : EXIT_FAILURE;
     }
-    return quiesced::serve(options, log, signals);
+    return quiesced::serve({argc, argv}, options, log, signals);
 }

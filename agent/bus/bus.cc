@@ -37,16 +37,19 @@ Result<std::unique_ptr<Bus>> Bus::connect(BusOptions options) {
 Bus::~Bus() { stop(); }
 
 Result<void> Bus::serve(SetManager& manager, const Plugins& plugins, std::function<void(const std::string&)> lost) {
+    authority_ = std::make_unique<Authority>(*connection_);
     context_ = std::make_unique<BusContext>(BusContext{
         .version = options_.version,
+        .reload = options_.reload,
         .connection = *connection_,
         .manager = manager,
         .plugins = plugins,
-        .authority = {},
+        .authority = *authority_,
         .events = events_,
         .worker = worker_,
         .urgent = urgent_,
         .plans = plans_,
+        .holds = holds_,
         .keep_binding = [this](const SetId& id, std::shared_ptr<Binding> binding) {
             events_.post([this, id, binding = std::move(binding)]() mutable {
                 // Its set may be over by now.
@@ -92,6 +95,7 @@ void Bus::run_loop(const std::function<void(const std::string&)>& lost) {
 void Bus::stop() {
     if (stopping_.exchange(true)) return;
     plans_.finish();
+    holds_.finish();
     worker_.finish();
     urgent_.finish();
     events_.post([this] {
@@ -105,6 +109,8 @@ void Bus::stop() {
         connection_->leaveEventLoop();
         loop_.join();
     }
+    // What polkit has not answered holds on to its sets.
+    authority_.reset();
 }
 
 void Bus::publish(const std::shared_ptr<SnapshotSet>& set) {

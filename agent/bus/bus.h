@@ -21,6 +21,7 @@ struct BusOptions {
     std::string bus = "system"; ///< or "session", or an address
     std::string version;
     std::chrono::milliseconds keep_failed{std::chrono::minutes(10)}; ///< how long a failed set can still be asked
+    std::function<Result<void>()> reload = {}; ///< for Reload, on a thread that may wait; empty: it is not supported
 };
 
 /// The daemon's place on the bus: its connection, its objects, and the threads between them and the sets.
@@ -57,6 +58,8 @@ private:
     std::unique_ptr<sdbus::IConnection> connection_;
     Executor events_, worker_, urgent_;
     PlanCalls plans_;
+    Holds holds_;
+    std::unique_ptr<Authority> authority_;
     std::unique_ptr<BusContext> context_;
     // Of the events thread, or of serve() and stop() while that one does not run:
     std::unique_ptr<ManagerObject> manager_object_;

@@ -10,6 +10,7 @@
 #include "base/ids.h"
 #include "bus/authority.h"
 #include "bus/binding.h"
+#include "bus/holds.h"
 #include "bus/plan_calls.h"
 #include "sequence/executor.h"
 #include "sequence/set_manager.h"
@@ -26,14 +27,16 @@ inline std::string set_path(const SetId& set) { return std::string(kManagerPath)
 /// destroys objects and sends signals and the answers that belong in order with them.
 struct BusContext {
     std::string version;
+    std::function<Result<void>()> reload; ///< may be empty
     sdbus::IConnection& connection;
     SetManager& manager;
     const Plugins& plugins;
-    Authority authority;
+    Authority& authority;
     Executor& events;
     Executor& worker;
     Executor& urgent;
     PlanCalls& plans;
+    Holds& holds;
     std::function<void(const SetId&, std::shared_ptr<Binding>)> keep_binding; ///< any thread
     std::function<void(const std::vector<std::string>&)> publish_plugins;     ///< these and no others; on the events thread
 };

@@ -42,11 +42,11 @@ std::string utf8(std::string_view text) {
 
 Result<void> Options::only(std::initializer_list<std::string_view> known) const {
     for (const auto& [key, value] : options_) {
-        if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+        if (key == kInteractive || std::find(known.begin(), known.end(), key) != known.end()) continue;
         std::string keys;
-        for (const auto name : known) keys += (keys.empty() ? "" : ", ") + std::string(name);
+        for (const auto name : known) keys += std::string(name) + ", ";
         return fail(ErrorKind::invalid_argument, "this call has no option '" + key + "'",
-                    keys.empty() ? "It takes none." : "It knows: " + keys + ".");
+                    "It knows: " + keys + kInteractive + ".");
     }
     return {};
 }

@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "bus/match_dict.h"
+#include "bus/permit.h"
 #include "bus/plan_dict.h"
 #include "bus/plugin_object.h"
-#include "bus/reply.h"
 #include "bus/volume_dict.h"
 
 namespace quiesced {
@@ -30,10 +30,9 @@ Result<StorePolicy> read_store(const Options& options) {
     return parse_store_policy(*text);
 }
 
-Result<CreateOptions> read_create_options(const Dict& dict) {
+Result<CreateOptions> read_create_options(const Dict& dict, const SetOptions& defaults) {
     const Options options(dict);
-    if (auto known = options.only({"deadline_ms", "member_limit_ms", "prepare_limit_ms", "foreign_freeze", "relinquish_journal", "providers", "store", "bind"}); !known) return pass(known);
-    CreateOptions read;
+    CreateOptions read{.set = defaults, .bind = false};
     const auto deadline = options.get<std::uint32_t>("deadline_ms", static_cast<std::uint32_t>(read.set.deadline.count()));
     if (!deadline) return tl::unexpected<Error>(deadline.error());
     if (*deadline < kShortestDeadline || *deadline > kLongestDeadline)
@@ -67,7 +66,6 @@ Result<CreateOptions> read_create_options(const Dict& dict) {
 
 Result<PlanOptions> read_plan_options(const Dict& dict) {
     const Options options(dict);
-    if (auto known = options.only({"sample_ms", "providers", "store"}); !known) return pass(known);
     PlanOptions read;
     const auto sample = options.get<std::uint32_t>("sample_ms", static_cast<std::uint32_t>(read.sample.count()));
     if (!sample) return tl::unexpected<Error>(sample.error());
@@ -83,6 +81,21 @@ Result<PlanOptions> read_plan_options(const Dict& dict) {
     return read;
 }
 
+std::uint64_t microseconds(std::chrono::system_clock::time_point time) {
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count());
+}
+
+Dict lease_to_dict(const SetId& id, const Lease& lease, bool held) {
+    return {{"set", sdbus::Variant(sdbus::ObjectPath(set_path(id)))},
+            {"state", sdbus::Variant(std::string(state_name(lease.state)))},
+            {"user", sdbus::Variant(std::uint32_t{lease.owner.user})},
+            {"connection", sdbus::Variant(lease.owner.connection)},
+            {"bound", sdbus::Variant(lease.owner.bound)},
+            {"held", sdbus::Variant(held)},
+            {"since", sdbus::Variant(microseconds(lease.since))},
+            {"until", sdbus::Variant(lease.until ? microseconds(*lease.until) : std::uint64_t{0})}};
+}
+
 } // namespace
 
 ManagerObject::ManagerObject(BusContext& context)
@@ -94,19 +107,20 @@ ManagerObject::~ManagerObject() { unregisterAdaptor(); }
 
 void ManagerObject::ListVolumes(sdbus::Result<std::vector<Dict>>&& result, Dict options) {
     const Reply<std::vector<Dict>> reply(std::move(result));
-    if (auto known = Options(options).only({}); !known) return reply.error(known.error());
-    context_.worker.post([&manager = context_.manager, reply] {
-        const auto inventory = manager.inventory();
-        if (!inventory) return reply.error(inventory.error());
-        std::vector<Dict> volumes;
-        for (const auto& volume : inventory->volumes()) volumes.push_back(volume_to_dict(volume, *inventory));
-        reply.values(volumes);
+    when_permitted(context_, getObject(), reply, options, {.action = Action::inspect}, [&context = context_, reply](const Caller&) {
+        context.worker.post([&manager = context.manager, reply] {
+            const auto inventory = manager.inventory();
+            if (!inventory) return reply.error(inventory.error());
+            std::vector<Dict> volumes;
+            for (const auto& volume : inventory->volumes()) volumes.push_back(volume_to_dict(volume, *inventory));
+            reply.values(volumes);
+        });
     });
 }
 
 void ManagerObject::CreateSet(sdbus::Result<sdbus::ObjectPath>&& result, std::vector<std::string> volumes, Dict options) {
     const Reply<sdbus::ObjectPath> reply(std::move(result));
-    const auto wanted = read_create_options(options);
+    const auto wanted = read_create_options(options, context_.manager.defaults());
     if (!wanted) return reply.error(wanted.error());
     std::shared_ptr<Binding> binding;
     if (wanted->bind) {
@@ -120,18 +134,23 @@ void ManagerObject::CreateSet(sdbus::Result<sdbus::ObjectPath>&& result, std::ve
                                      .undone = {}});
         }
     }
-    if (auto allowed = context_.authority.may_change(getObject()); !allowed) return reply.error(allowed.error());
-
-    context_.worker.post([&context = context_, reply, volumes = std::move(volumes), set_options = wanted->set, binding] {
-        const auto set = context.manager.create(volumes, set_options);
-        if (!set) return reply.error(set.error());
-        const auto id = (*set)->id();
-        if (binding) {
-            binding->attach(*set);
-            context.keep_binding(id, binding);
-        }
-        // Behind the event that puts the new object on the bus.
-        context.events.post([reply, id] { reply.values(sdbus::ObjectPath(set_path(id))); });
+    const Permit permit{.action = Action::snapshot,
+                        .options = {"deadline_ms", "member_limit_ms", "prepare_limit_ms", "foreign_freeze", "relinquish_journal", "providers", "store", "bind"}};
+    when_permitted(context_, getObject(), reply, options, permit,
+                   [&context = context_, reply, volumes = std::move(volumes), wanted = wanted->set, binding](const Caller& caller) {
+        auto set_options = wanted;
+        set_options.owner = {.user = caller.user, .connection = caller.connection, .bound = binding != nullptr};
+        context.worker.post([&context, reply, volumes, set_options, binding] {
+            const auto set = context.manager.create(volumes, set_options);
+            if (!set) return reply.error(set.error());
+            const auto id = (*set)->id();
+            if (binding) {
+                binding->attach(*set);
+                context.keep_binding(id, binding);
+            }
+            // Behind the event that puts the new object on the bus.
+            context.events.post([reply, id] { reply.values(sdbus::ObjectPath(set_path(id))); });
+        });
     });
 }
 
@@ -139,12 +158,15 @@ void ManagerObject::Plan(sdbus::Result<Dict>&& result, std::vector<std::string> 
     const Reply<Dict> reply(std::move(result));
     const auto wanted = read_plan_options(options);
     if (!wanted) return reply.error(wanted.error());
-    const auto started = context_.plans.start([&manager = context_.manager, reply, volumes = std::move(volumes), wanted = *wanted](const std::stop_token& stop) {
-        const auto report = manager.plan(volumes, wanted, stop);
-        if (!report) return reply.error(report.error());
-        reply.values(plan_to_dict(*report));
+    when_permitted(context_, getObject(), reply, options, {.action = Action::inspect, .options = {"sample_ms", "providers", "store"}},
+                   [&context = context_, reply, volumes = std::move(volumes), wanted = *wanted](const Caller&) {
+        const auto started = context.plans.start([&manager = context.manager, reply, volumes, wanted](const std::stop_token& stop) {
+            const auto report = manager.plan(volumes, wanted, stop);
+            if (!report) return reply.error(report.error());
+            reply.values(plan_to_dict(*report));
+        });
+        if (!started) reply.error(started.error());
     });
-    if (!started) reply.error(started.error());
 }
 
 void ManagerObject::MatchDisks(sdbus::Result<std::vector<Dict>>&& result, std::vector<Dict> disks, Dict options) {
@@ -153,47 +175,75 @@ void ManagerObject::MatchDisks(sdbus::Result<std::vector<Dict>>&& result, std::v
     if (!wanted) return reply.error(wanted.error());
     auto claims = read_disk_claims(disks);
     if (!claims) return reply.error(claims.error());
-    if (wanted->remember)
-        if (auto allowed = context_.authority.may_change(getObject()); !allowed) return reply.error(allowed.error());
-    context_.worker.post([&manager = context_.manager, reply, claims = std::move(*claims), wanted = *wanted] {
-        const auto report = manager.match(claims, wanted);
-        if (!report) return reply.error(report.error());
-        reply.values(matches_to_dicts(*report));
+    const Permit permit{.action = wanted->remember ? Action::configure : Action::inspect, .options = {"remember", "forget"}};
+    when_permitted(context_, getObject(), reply, options, permit,
+                   [&context = context_, reply, claims = std::move(*claims), wanted = *wanted](const Caller&) {
+        context.worker.post([&manager = context.manager, reply, claims, wanted] {
+            const auto report = manager.match(claims, wanted);
+            if (!report) return reply.error(report.error());
+            reply.values(matches_to_dicts(*report));
+        });
     });
 }
 
 void ManagerObject::ListPlugins(sdbus::Result<std::vector<sdbus::ObjectPath>>&& result, Dict options) {
     const Reply<std::vector<sdbus::ObjectPath>> reply(std::move(result));
-    const Options read(options);
-    if (auto known = read.only({"refresh"}); !known) return reply.error(known.error());
-    const auto refresh = read.get("refresh", true);
-    if (!refresh) return reply.error(refresh.error());
-    const auto started = context_.plans.start([&context = context_, reply, refresh = *refresh](const std::stop_token&) {
-        const auto names = context.plugins.names();
-        if (refresh) {
-            const auto inventory = context.manager.inventory();
-            if (!inventory) return reply.error(inventory.error());
-            context.plugins.ask(names, *inventory);
-        }
-        context.events.post([&context, reply, names] {
-            try {
-                context.publish_plugins(names);
-            } catch (const sdbus::Error&) {
-                return; // The connection is lost; the loop says so.
+    const auto wanted = Options(options).get("refresh", true);
+    if (!wanted) return reply.error(wanted.error());
+    when_permitted(context_, getObject(), reply, options, {.action = Action::inspect, .options = {"refresh"}, .owner = {}},
+                   [&context = context_, reply, refresh = *wanted](const Caller&) {
+        const auto started = context.plans.start([&context, reply, refresh](const std::stop_token&) {
+            const auto names = context.plugins.names();
+            if (refresh) {
+                const auto inventory = context.manager.inventory();
+                if (!inventory) return reply.error(inventory.error());
+                context.plugins.ask(names, *inventory);
             }
-            std::vector<sdbus::ObjectPath> paths;
-            for (const auto& name : names) paths.emplace_back(plugin_path(name));
-            reply.values(paths);
+            context.events.post([&context, reply, names] {
+                try {
+                    context.publish_plugins(names);
+                } catch (const sdbus::Error&) {
+                    return; // The connection is lost; the loop says so.
+                }
+                std::vector<sdbus::ObjectPath> paths;
+                for (const auto& name : names) paths.emplace_back(plugin_path(name));
+                reply.values(paths);
+            });
         });
+        if (!started) reply.error(started.error());
     });
-    if (!started) reply.error(started.error());
 }
 
-std::vector<sdbus::ObjectPath> ManagerObject::ListSets(const Dict& options) {
-    if (const auto known = Options(options).only({}); !known) throw to_bus_error(known.error());
-    std::vector<sdbus::ObjectPath> paths;
-    for (const auto& set : context_.manager.sets()) paths.emplace_back(set_path(set->id()));
-    return paths;
+void ManagerObject::ListSets(sdbus::Result<std::vector<sdbus::ObjectPath>>&& result, Dict options) {
+    const Reply<std::vector<sdbus::ObjectPath>> reply(std::move(result));
+    when_permitted(context_, getObject(), reply, options, {.action = Action::inspect}, [&manager = context_.manager, reply](const Caller&) {
+        std::vector<sdbus::ObjectPath> paths;
+        for (const auto& set : manager.sets()) paths.emplace_back(set_path(set->id()));
+        reply.values(paths);
+    });
+}
+
+void ManagerObject::ListLeases(sdbus::Result<std::vector<Dict>>&& result, Dict options) {
+    const Reply<std::vector<Dict>> reply(std::move(result));
+    when_permitted(context_, getObject(), reply, options, {.action = Action::inspect}, [&context = context_, reply](const Caller&) {
+        std::vector<Dict> leases;
+        for (const auto& set : context.manager.sets()) {
+            const auto lease = set->lease();
+            if (!is_final(lease.state)) leases.push_back(lease_to_dict(set->id(), lease, context.holds.held(set->id())));
+        }
+        reply.values(leases);
+    });
+}
+
+void ManagerObject::Reload(sdbus::Result<>&& result, Dict options) {
+    const Reply<> reply(std::move(result));
+    when_permitted(context_, getObject(), reply, options, {.action = Action::configure}, [&context = context_, reply](const Caller&) {
+        if (!context.reload) return reply.error(Error{.kind = ErrorKind::unsupported, .error_number = 0, .context = "there is no configuration to reload", .advice = {}, .undone = {}});
+        context.worker.post([&reload = context.reload, reply] {
+            const auto done = reload();
+            done ? reply.values() : reply.error(done.error());
+        });
+    });
 }
 
 } // namespace quiesced

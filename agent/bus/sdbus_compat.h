@@ -21,11 +21,13 @@
 namespace quiesced {
 
 #if QUIESCED_SDBUS_MAJOR >= 2
+using BusAsyncError = std::optional<sdbus::Error>; ///< of an answer that is called back with
 using BusErrorName = sdbus::Error::Name;
 using BusServiceName = sdbus::ServiceName;
 using BusInterfaceName = sdbus::InterfaceName;
 using BusMethodName = sdbus::MethodName;
 #else
+using BusAsyncError = const sdbus::Error*;
 using BusErrorName = std::string;
 using BusServiceName = std::string;
 using BusInterfaceName = std::string;
@@ -70,6 +72,17 @@ inline std::optional<std::uint32_t> bus_caller_uid(const sdbus::IObject& object)
 template <typename Callback>
 sdbus::Slot bus_match(sdbus::IConnection& connection, const std::string& match, Callback callback) {
     auto handler = [callback = std::move(callback)](auto&&) { callback(); };
+#if QUIESCED_SDBUS_MAJOR >= 2
+    return connection.addMatch(match, std::move(handler), sdbus::return_slot);
+#else
+    return connection.addMatch(match, std::move(handler));
+#endif
+}
+
+/// The same with the message, to be read.
+template <typename Callback>
+sdbus::Slot bus_match_message(sdbus::IConnection& connection, const std::string& match, Callback callback) {
+    auto handler = [callback = std::move(callback)](auto&& message) { callback(message); };
 #if QUIESCED_SDBUS_MAJOR >= 2
     return connection.addMatch(match, std::move(handler), sdbus::return_slot);
 #else

@@ -5,7 +5,7 @@
 #include <limits>
 #include <utility>
 
-#include "bus/reply.h"
+#include "bus/permit.h"
 #include "snapshot/manifest.h"
 
 namespace quiesced {
@@ -51,67 +51,84 @@ void SnapshotSetObject::emit_lost(const Fill& fill) {
     }
 }
 
-Result<void> SnapshotSetObject::check(const Dict& options) {
-    if (auto known = Options(options).only({}); !known) return known;
-    return context_.authority.may_change(getObject());
-}
-
 void SnapshotSetObject::run(Step step, sdbus::Result<>&& result, const Dict& options) {
     const Reply<> reply(std::move(result));
-    if (auto checked = check(options); !checked) return reply.error(checked.error());
-    // Answered behind the signals of the step.
-    set_->post(step, [&events = context_.events, reply](const Result<void>& outcome) {
-        events.post([reply, outcome] { outcome ? reply.values() : reply.error(outcome.error()); });
+    Permit permit{.action = Action::snapshot};
+    // Whoever has frozen something can always thaw it.
+    if (step == Step::thaw || step == Step::abort) permit.owner = owner();
+    when_permitted(context_, getObject(), reply, options, permit, [&events = context_.events, step, reply, set = set_](const Caller&) {
+        // Answered behind the signals of the step.
+        set->post(step, [&events, reply](const Result<void>& outcome) {
+            events.post([reply, outcome] { outcome ? reply.values() : reply.error(outcome.error()); });
+        });
     });
 }
 
 void SnapshotSetObject::run_for_manifest(Step step, sdbus::Result<std::string>&& result, const Dict& options) {
     const Reply<std::string> reply(std::move(result));
-    if (auto checked = check(options); !checked) return reply.error(checked.error());
-    // The set waits for its threads before it ends, so that it is there when this is called on one of them.
-    set_->post(step, [&events = context_.events, reply, &set = *set_](const Result<void>& outcome) {
-        if (!outcome) return events.post([reply, error = outcome.error()] { reply.error(error); });
-        events.post([reply, manifest = utf8(manifest_to_json(set.describe()))] { reply.values(manifest); });
+    when_permitted(context_, getObject(), reply, options, {.action = Action::snapshot}, [&events = context_.events, step, reply, set = set_](const Caller&) {
+        // The set waits for its threads before it ends, so that it is there when this is called on one of them.
+        set->post(step, [&events, reply, &taken = *set](const Result<void>& outcome) {
+            if (!outcome) return events.post([reply, error = outcome.error()] { reply.error(error); });
+            events.post([reply, manifest = utf8(manifest_to_json(taken.describe()))] { reply.values(manifest); });
+        });
     });
 }
 
 void SnapshotSetObject::KeepAlive(sdbus::Result<std::uint32_t>&& result, Dict options) {
     const Reply<std::uint32_t> reply(std::move(result));
-    if (auto checked = check(options); !checked) return reply.error(checked.error());
-    context_.urgent.post([reply, set = set_] {
-        const auto remaining = set->keep_alive();
-        if (!remaining) return reply.error(remaining.error());
-        constexpr std::int64_t most = std::numeric_limits<std::uint32_t>::max();
-        reply.values(static_cast<std::uint32_t>(std::clamp<std::int64_t>(remaining->count(), 0, most)));
+    when_permitted(context_, getObject(), reply, options, {.action = Action::snapshot, .owner = owner()},
+                   [&urgent = context_.urgent, reply, set = set_](const Caller&) {
+        urgent.post([reply, set] {
+            const auto remaining = set->keep_alive();
+            if (!remaining) return reply.error(remaining.error());
+            constexpr std::int64_t most = std::numeric_limits<std::uint32_t>::max();
+            reply.values(static_cast<std::uint32_t>(std::clamp<std::int64_t>(remaining->count(), 0, most)));
+        });
+    });
+}
+
+void SnapshotSetObject::Hold(sdbus::Result<sdbus::UnixFd>&& result, Dict options) {
+    const Reply<sdbus::UnixFd> reply(std::move(result));
+    when_permitted(context_, getObject(), reply, options, {.action = Action::snapshot, .owner = owner()},
+                   [&holds = context_.holds, reply, set = set_](const Caller&) {
+        auto handle = holds.hold(set);
+        if (!handle) return reply.error(handle.error());
+        reply.values(sdbus::UnixFd(handle->release(), sdbus::adopt_fd));
     });
 }
 
 void SnapshotSetObject::ReportHostSnapshot(sdbus::Result<>&& result, std::string member, std::string reference, Dict options) {
     const Reply<> reply(std::move(result));
-    if (auto checked = check(options); !checked) return reply.error(checked.error());
-    context_.urgent.post([reply, set = set_, member = std::move(member), reference = std::move(reference)] {
-        const auto noted = set->report_host_snapshot(member, reference);
-        noted ? reply.values() : reply.error(noted.error());
+    // All is frozen meanwhile.
+    when_permitted(context_, getObject(), reply, options, {.action = Action::snapshot, .options = {}, .owner = owner()},
+                   [&urgent = context_.urgent, reply, set = set_, member = std::move(member), reference = std::move(reference)](const Caller&) {
+        urgent.post([reply, set, member, reference] {
+            const auto noted = set->report_host_snapshot(member, reference);
+            noted ? reply.values() : reply.error(noted.error());
+        });
     });
 }
 
 void SnapshotSetObject::Delete(sdbus::Result<>&& result, Dict options) {
     const Reply<> reply(std::move(result));
-    if (auto checked = check(options); !checked) return reply.error(checked.error());
-    set_->post(Step::remove, [&context = context_, reply, id = set_->id()](const Result<void>& outcome) {
-        // The set cannot be forgotten on its own thread.
-        context.events.post([&context, reply, id, outcome] {
-            if (!outcome) return reply.error(outcome.error());
-            context.manager.forget(id);
-            // Behind the event that takes the object from the bus.
-            context.events.post([reply] { reply.values(); });
+    when_permitted(context_, getObject(), reply, options, {.action = Action::remove}, [&context = context_, reply, set = set_](const Caller&) {
+        set->post(Step::remove, [&context, reply, id = set->id()](const Result<void>& outcome) {
+            // The set cannot be forgotten on its own thread.
+            context.events.post([&context, reply, id, outcome] {
+                if (!outcome) return reply.error(outcome.error());
+                context.manager.forget(id);
+                // Behind the event that takes the object from the bus.
+                context.events.post([reply] { reply.values(); });
+            });
         });
     });
 }
 
-std::string SnapshotSetObject::Describe(const Dict& options) {
-    if (const auto known = Options(options).only({}); !known) throw to_bus_error(known.error());
-    return utf8(manifest_to_json(set_->describe()));
+void SnapshotSetObject::Describe(sdbus::Result<std::string>&& result, Dict options) {
+    const Reply<std::string> reply(std::move(result));
+    when_permitted(context_, getObject(), reply, options, {.action = Action::inspect},
+                   [reply, set = set_](const Caller&) { reply.values(utf8(manifest_to_json(set->describe()))); });
 }
 
 std::vector<std::string> SnapshotSetObject::Volumes() {

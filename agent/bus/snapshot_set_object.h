@@ -38,14 +38,15 @@ private:
     void Map(sdbus::Result<std::string>&& result, Dict options) override { run_for_manifest(Step::map, std::move(result), options); }
     void KeepAlive(sdbus::Result<std::uint32_t>&& result, Dict options) override;
     void ReportHostSnapshot(sdbus::Result<>&& result, std::string member, std::string reference, Dict options) override;
+    void Hold(sdbus::Result<sdbus::UnixFd>&& result, Dict options) override;
     void Delete(sdbus::Result<>&& result, Dict options) override;
-    std::string Describe(const Dict& options) override;
+    void Describe(sdbus::Result<std::string>&& result, Dict options) override;
     std::string Id() override { return set_->id().text(); }
     std::string State() override { return std::string(state_name(set_->state())); }
     std::string Consistency() override { return set_->consistency(); }
     std::vector<std::string> Volumes() override;
 
-    [[nodiscard]] Result<void> check(const Dict& options);
+    [[nodiscard]] uid_t owner() const { return set_->owner().user; }
     void run(Step step, sdbus::Result<>&& result, const Dict& options);
     void run_for_manifest(Step step, sdbus::Result<std::string>&& result, const Dict& options);
 

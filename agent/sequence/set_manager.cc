@@ -178,7 +178,7 @@ std::optional<Error> SetManager::held(const Volume& volume) const {
     return std::nullopt;
 }
 
-Result<void> SetManager::check_free(const SetPlan& plan) const {
+Result<void> SetManager::check_free(const SetPlan& plan, const SetOwner& owner) const {
     for (const auto* group : {&plan.members, &plan.carried})
         for (const auto& entry : *group)
             if (auto other = held(entry.volume)) return tl::unexpected<Error>(std::move(*other));
@@ -186,6 +186,13 @@ Result<void> SetManager::check_free(const SetPlan& plan) const {
         std::count_if(sets_.begin(), sets_.end(), [](const auto& entry) { return !is_final(entry.second->state()); }));
     if (unfinished >= options_.most_unfinished)
         return fail(ErrorKind::limit, "there are " + std::to_string(unfinished) + " unfinished sets already", "Finish or abort one first.");
+    const auto of_caller = static_cast<std::size_t>(std::count_if(sets_.begin(), sets_.end(), [&](const auto& entry) {
+        const auto& other = entry.second->owner();
+        const bool same = (owner.user != 0 && other.user == owner.user) || (!owner.connection.empty() && other.connection == owner.connection);
+        return same && !is_final(entry.second->state());
+    }));
+    if (of_caller >= options_.most_of_a_caller)
+        return fail(ErrorKind::limit, "the caller has " + std::to_string(of_caller) + " unfinished sets already", "Finish or abort one of them first.");
     return {};
 }
 
@@ -213,7 +220,7 @@ Result<std::shared_ptr<SnapshotSet>> SetManager::create(const std::vector<std::s
     {
         // Checked and entered in one go: two requestors must not both find a volume free.
         const std::lock_guard lock(mutex_);
-        if (auto good = check_free(*plan); !good) return pass(good);
+        if (auto good = check_free(*plan, options.owner); !good) return pass(good);
         auto set_options = options;
         set_options.wishes.written = std::move(written);
         set = std::make_shared<SnapshotSet>(*id, std::move(*plan), set_options, options_.environment, observer(*id));
@@ -229,7 +236,10 @@ Result<PlanReport> SetManager::plan(const std::vector<std::string>& volumes, con
     PlanSources sources;
     sources.inventory = std::make_shared<const Inventory>(std::move(*current));
     sources.providers = providers_();
-    if (options_.environment.make_writers) sources.writers = options_.environment.make_writers();
+    {
+        const std::lock_guard lock(mutex_);
+        if (options_.environment.make_writers) sources.writers = options_.environment.make_writers();
+    }
     sources.held = [this](const Volume& volume) {
         const std::lock_guard lock(mutex_);
         return held(volume);
@@ -238,6 +248,21 @@ Result<PlanReport> SetManager::plan(const std::vector<std::string>& volumes, con
     auto plan_options = options;
     plan_options.wishes.written = history_.last_hour();
     return make_plan_report(volumes, sources, plan_options, stop);
+}
+
+SetOptions SetManager::defaults() const {
+    const std::lock_guard lock(mutex_);
+    return options_.defaults;
+}
+
+Result<void> SetManager::reconfigure(const std::function<void(SetManagerOptions&)>& change) {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, set] : sets_)
+        if (const auto state = set->state(); !is_final(state))
+            return fail(ErrorKind::busy, "the set " + id.text() + " is " + std::string(state_name(state)),
+                        "Try again when it is finished, or abort it: quiescectl leases");
+    change(options_);
+    return {};
 }
 
 std::vector<std::shared_ptr<SnapshotSet>> SetManager::sets() const {

@@ -55,7 +55,9 @@ struct SetManagerOptions {
     SystemPaths paths;
     std::shared_ptr<InventoryCache> inventory; ///< null: `paths` are read at each use
     HostPaths host;
+    SetOptions defaults; ///< for requestors that do not say otherwise
     std::size_t most_unfinished = 16;
+    std::size_t most_of_a_caller = 4; ///< unfinished: of a connection, and of a user who is not root
     std::shared_ptr<PlacementVerdicts> verdicts = std::make_shared<PlacementVerdicts>(); ///< never null
     std::chrono::milliseconds undo_again{5000}; ///< after which an undo that failed is tried again; doubled each time, to 5 minutes
 };
@@ -96,6 +98,11 @@ public:
     /// What create() and the set's steps would do; see make_plan_report(). Takes as long as create() and the sample.
     Result<PlanReport> plan(const std::vector<std::string>& volumes, const PlanOptions& options, const std::stop_token& stop = {}) const;
 
+    [[nodiscard]] SetOptions defaults() const;
+    /// Changes limits, defaults, writers and the flush's bound for the sets to come; not the store, kernel, inventory, verdicts.
+    /// Errors: busy, while a set is unfinished; then `change` is not called.
+    Result<void> reconfigure(const std::function<void(SetManagerOptions&)>& change);
+
     [[nodiscard]] std::vector<std::shared_ptr<SnapshotSet>> sets() const;
     [[nodiscard]] std::shared_ptr<SnapshotSet> find(const SetId& id) const;
     /// Some set is in its window: hold back log lines.
@@ -107,7 +114,7 @@ public:
 
 private:
     SnapshotSet::StateObserver observer(const SetId& id);
-    Result<void> check_free(const SetPlan& plan) const;
+    Result<void> check_free(const SetPlan& plan, const SetOwner& owner) const;
     [[nodiscard]] std::optional<Error> held(const Volume& volume) const;
     [[nodiscard]] Result<Inventory> overruled(const Result<std::shared_ptr<const Inventory>>& read) const;
     void add_complete(const SetId& id, Manifest manifest);
@@ -118,7 +125,7 @@ private:
     void undo_later(const SetId& id, std::chrono::milliseconds delay);
 
     FreezerKeeper keeper_; ///< before the sets: outlives them
-    SetManagerOptions options_;
+    SetManagerOptions options_; ///< what reconfigure() may change: under mutex_
     Providers providers_;
     SetEvents& events_;
     mutable WriteHistory history_;

@@ -135,10 +135,14 @@ Result<void> SnapshotSet::prepare() {
         const std::lock_guard lock(mutex_);
         freezer_ = std::move(*client);
     }
-    set_state(State::prepared);
     // Armed snapshots fill up, and nobody else may take these volumes.
-    if (options_.prepare_limit > std::chrono::milliseconds(0))
-        urgent_.post_at(Monotonic::now() + options_.prepare_limit, [this] {
+    if (options_.prepare_limit > std::chrono::milliseconds(0)) {
+        const std::lock_guard lock(mutex_);
+        prepared_until_ = Monotonic::now() + options_.prepare_limit;
+    }
+    set_state(State::prepared);
+    if (prepared_until_)
+        urgent_.post_at(*prepared_until_, [this] {
             if (state() != State::prepared) return;
             static_cast<void>(abort({.kind = ErrorKind::deadline, .error_number = 0,
                                      .context = "the set was prepared and not frozen within " + std::to_string(options_.prepare_limit.count()) + " ms",

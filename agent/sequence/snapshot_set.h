@@ -17,6 +17,7 @@
 #include "sequence/freeze_plan.h"
 #include "sequence/host_reports.h"
 #include "sequence/journal.h"
+#include "sequence/lease.h"
 #include "sequence/planner.h"
 #include "sequence/state.h"
 #include "sequence/timeline.h"
@@ -48,6 +49,7 @@ struct SetOptions {
     bool relinquish_journal = true;            ///< keep the journal in /run for the window when it lies on a member
     ProviderChoice providers = {};             ///< went into the plan
     SnapshotWishes wishes = {};                ///< for the providers
+    SetOwner owner = {};
 };
 
 /// One step of the sequence, as a requestor asks for it.
@@ -91,10 +93,12 @@ public:
     Result<bool> mark_lost(const Fill& fill);
 
     [[nodiscard]] const SetId& id() const { return id_; }
+    [[nodiscard]] const SetOwner& owner() const { return options_.owner; }
     [[nodiscard]] State state() const;
     [[nodiscard]] std::string consistency() const;
     [[nodiscard]] std::vector<std::string> volumes() const;
     [[nodiscard]] Manifest describe() const;
+    [[nodiscard]] Lease lease() const;
     /// Superblocks it freezes, while it is unfinished.
     [[nodiscard]] std::vector<DeviceNumber> held_superblocks() const;
 
@@ -156,13 +160,15 @@ private:
     Timeline timeline_;
     UndoStack undo_;
 
-    mutable std::mutex mutex_; ///< state_, manifest_, freezer_, abort_cause_, host_reports_
+    const std::chrono::system_clock::time_point since_ = std::chrono::system_clock::now();
+    mutable std::mutex mutex_; ///< state_, manifest_, freezer_, abort_cause_, prepared_until_, host_reports_
     State state_ = State::created;
     Manifest manifest_;
     std::shared_ptr<FreezerClient> freezer_;
     std::weak_ptr<FreezerClient> leftover_; ///< what is stuck; with the keeper
     std::optional<Error> abort_cause_; ///< asked for while a step runs
     HostReports host_reports_;
+    std::optional<Monotonic::time_point> prepared_until_; ///< a prepared set is aborted then
     Monotonic::time_point window_start_{}; ///< zero of the manifest's timeline; set by thaw()
     bool announcements_held_ = false;
     std::vector<State> held_states_; ///< not yet announced

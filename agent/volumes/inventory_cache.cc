@@ -30,13 +30,16 @@ std::uint64_t hash_namespaces(const std::string& proc) {
 } // namespace
 
 InventoryCache::InventoryCache(SystemPaths paths, std::unique_ptr<ChangeWatch> watch, LoopProbe probe)
-    : paths_(std::move(paths)), probe_(std::move(probe)), watch_(std::move(watch)) {}
+    : proc_(paths.proc), reader_([paths = std::move(paths), probe = std::move(probe)] { return Inventory::read(paths, probe); }),
+      watch_(std::move(watch)) {}
+
+InventoryCache::InventoryCache(std::function<Result<Inventory>()> reader) : reader_(std::move(reader)) {}
 
 Result<std::shared_ptr<const Inventory>> InventoryCache::get() {
     const std::lock_guard lock(mutex_);
     // The watch is asked even if there is nothing to keep: what it has seen before the reading below is in it.
     const bool changed = !watch_ || watch_->changed();
-    if (!changed && inventory_ && hash_namespaces(paths_.proc) == namespaces_) return inventory_;
+    if (!changed && inventory_ && hash_namespaces(proc_) == namespaces_) return inventory_;
     return read_locked();
 }
 
@@ -49,8 +52,8 @@ Result<std::shared_ptr<const Inventory>> InventoryCache::read() {
 Result<std::shared_ptr<const Inventory>> InventoryCache::read_locked() {
     // A change during the reading shows at the next get(): the hash and the watch were asked before.
     inventory_.reset();
-    if (watch_) namespaces_ = hash_namespaces(paths_.proc);
-    auto inventory = Inventory::read(paths_, probe_);
+    if (watch_) namespaces_ = hash_namespaces(proc_);
+    auto inventory = reader_();
     if (!inventory) return pass(inventory);
     auto shared = std::make_shared<const Inventory>(std::move(*inventory));
     if (watch_) inventory_ = shared;

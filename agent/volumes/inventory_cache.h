@@ -3,8 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 
 #include "volumes/change_watch.h"
 #include "volumes/inventory.h"
@@ -17,6 +19,9 @@ public:
     /// Without a watch every get() reads afresh. `probe` as in Inventory::read().
     explicit InventoryCache(SystemPaths paths = {}, std::unique_ptr<ChangeWatch> watch = nullptr, LoopProbe probe = {});
 
+    /// Of another origin than this machine's kernel: `reader` is called at each use, by one thread at a time.
+    explicit InventoryCache(std::function<Result<Inventory>()> reader);
+
     /// What Inventory::read() would find now, as far as the kernel tells of changes: it is silent about attributes that
     /// do not concern the list of volumes (a device made read-only). Errors: as of Inventory::read().
     [[nodiscard]] Result<std::shared_ptr<const Inventory>> get();
@@ -26,8 +31,8 @@ public:
 private:
     Result<std::shared_ptr<const Inventory>> read_locked();
 
-    const SystemPaths paths_;
-    const LoopProbe probe_;
+    const std::string proc_; ///< where the mount namespaces are
+    const std::function<Result<Inventory>()> reader_;
     std::mutex mutex_;
     std::unique_ptr<ChangeWatch> watch_;
     std::shared_ptr<const Inventory> inventory_;

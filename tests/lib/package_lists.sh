@@ -9,11 +9,11 @@ build_packages=(
     libsdbus-c++-dev libsdbus-c++-bin libspdlog-dev libexpected-dev libcli11-dev nlohmann-json3-dev libinih-dev libsmartcols-dev
     libgraphviz-dev libpugixml-dev libexpat1-dev libvalijson-dev libcurl4-openssl-dev
     libpq-dev libmariadb-dev libhiredis-dev
-    libgtest-dev libgmock-dev xz-utils
+    libgtest-dev libgmock-dev xz-utils mandoc
 )
 
 native_packages=(
-    dbus xfsprogs btrfs-progs e2fsprogs strace procps util-linux mount openssl python3 qemu-guest-agent
+    dbus libglib2.0-bin python3-dbus python3-dbusmock python3-gi xfsprogs btrfs-progs e2fsprogs strace procps zsh util-linux mount openssl python3 qemu-guest-agent
 )
 
 bench_packages=(

@@ -292,7 +292,7 @@ TEST_F(OnBus, UnknownAndMistypedOptionsAreRefusedEverywhere) {
     EXPECT_THAT(end_of([&] { create(manager, {{"member_limit_ms", sdbus::Variant(std::uint32_t{9})}}); }), EndsWithError("InvalidArgument", "10 to 600000 ms"));
     EXPECT_THAT(end_of([&] { create(manager, {{"prepare_limit_ms", sdbus::Variant(std::uint32_t{999})}}); }),
                 EndsWithError("InvalidArgument", "1000 to 86400000 ms"));
-    EXPECT_THAT(end_of([&] { manager.ListVolumes(misspelt); }), EndsWithError("InvalidArgument", "It takes none."));
+    EXPECT_THAT(end_of([&] { manager.ListVolumes(misspelt); }), EndsWithError("InvalidArgument", "It knows: interactive."));
     EXPECT_THAT(end_of([&] { manager.ListSets(misspelt); }), EndsWithError("InvalidArgument", ""));
     SetClient set(requestor, create(manager));
     EXPECT_THAT(end_of([&] { set.Prepare(misspelt); }), EndsWithError("InvalidArgument", ""));

@@ -51,7 +51,10 @@ private:
         sample_ms = options.at("sample_ms").get<std::uint32_t>();
         result.returnResults(plan);
     }
-    std::vector<sdbus::ObjectPath> ListSets(const Dict&) override { return {}; }
+    void ListSets(sdbus::Result<std::vector<sdbus::ObjectPath>>&& result, Dict) override { result.returnResults({}); }
+    void ListLeases(sdbus::Result<std::vector<Dict>>&& result, Dict) override { result.returnResults({}); }
+    void ListPlugins(sdbus::Result<std::vector<sdbus::ObjectPath>>&& result, Dict) override { result.returnResults({}); }
+    void Reload(sdbus::Result<>&& result, Dict) override { result.returnResults(); }
     std::string Version() override { return "1"; }
 };
 
@@ -80,7 +83,8 @@ private:
     void ReportHostSnapshot(sdbus::Result<>&& result, std::string, std::string, Dict) override { answer("ReportHostSnapshot", std::move(result)); }
     void Abort(sdbus::Result<>&& result, Dict) override { answer("Abort", std::move(result)); }
     void KeepAlive(sdbus::Result<std::uint32_t>&& result, Dict) override { result.returnResults(0U); }
-    std::string Describe(const Dict&) override { return manifest; }
+    void Hold(sdbus::Result<sdbus::UnixFd>&& result, Dict) override { result.returnResults(sdbus::UnixFd()); }
+    void Describe(sdbus::Result<std::string>&& result, Dict) override { result.returnResults(manifest); }
     void Delete(sdbus::Result<>&& result, Dict) override { answer("Delete", std::move(result)); }
     std::string Id() override { return {}; }
     std::string State() override { return {}; }

@@ -3,13 +3,10 @@
 // device that a snapshot can be taken of: what is refused is tried here, what succeeds in bus_test.cc and in the guest.
 #include <signal.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <fstream>
 
@@ -20,6 +17,7 @@
 #include "base/unique_fd.h"
 #include "bus_fixture.h"
 #include "loop_volume.h"
+#include "notify_socket.h"
 #include "program.h"
 #include "snapshot/manifest.h"
 
@@ -36,34 +34,6 @@ using testing::IsEmpty;
 
 const Dict kNone;
 constexpr const char* kKept = "6560000000000001";
-
-/// The service manager's end of sd_notify(3).
-class NotifySocket {
-public:
-    explicit NotifySocket(const std::string& path)
-        : path_(path), fd_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        path.copy(static_cast<char*>(address.sun_path), sizeof(address.sun_path) - 1);
-        EXPECT_EQ(::bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-        const timeval limit{.tv_sec = 30, .tv_usec = 0};
-        ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    }
-    /// Waits for a message that has `text` in it.
-    bool wait_for(const std::string& text) {
-        std::array<char, 4096> buffer{};
-        for (;;) {
-            const auto length = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
-            if (length <= 0) return false;
-            if (std::string(buffer.data(), static_cast<std::size_t>(length)).find(text) != std::string::npos) return true;
-        }
-    }
-    [[nodiscard]] std::string variable() const { return "NOTIFY_SOCKET=" + path_; }
-
-private:
-    std::string path_;
-    UniqueFd fd_;
-};
 
 struct Printed {
     int status = -1;
@@ -315,24 +285,6 @@ TEST_F(Daemon, QuiescectlTellsByItsExitCode) {
     EXPECT_EQ(ctl({"--help"}).status, 0);
     EXPECT_THAT(ctl({"--version"}).output, HasSubstr("quiescectl "));
     EXPECT_EQ(run_program({QUIESCECTL_BUILT, "--bus", "unix:path=/nowhere", "show"}).status, 3);
-}
-
-TEST_F(Daemon, AnotherUserMayReadButNotChange) {
-    keep_a_set("gone");
-    start();
-    const auto as_nobody = [&](std::vector<std::string> call) {
-        call.insert(call.begin(), {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "busctl", "--address=" + bus_->address(),
-                                   "call", kService});
-        return run_program(call);
-    };
-    const auto set = "/org/quiesced1/set/" + std::string(kKept);
-    const auto read = as_nobody({"/org/quiesced1", "org.quiesced1.Manager", "ListSets", "a{sv}", "0"});
-    EXPECT_EQ(read.status, 0) << read.errors;
-    const auto created = as_nobody({"/org/quiesced1", "org.quiesced1.Manager", "CreateSet", "asa{sv}", "1", "/nowhere", "0"});
-    EXPECT_EQ(created.status, 1);
-    EXPECT_THAT(created.errors, HasSubstr("user 65534 may not change snapshot sets"));
-    const auto removed = as_nobody({set, "org.quiesced1.SnapshotSet", "Delete", "a{sv}", "0"});
-    EXPECT_THAT(removed.errors, HasSubstr("user 65534 may not change snapshot sets"));
 }
 
 TEST_F(Daemon, ASecondDaemonOnTheSameBusGivesUp) {

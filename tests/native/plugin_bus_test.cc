@@ -50,7 +50,7 @@ protected:
     Client client() {
         const auto serving = bus_->serve(*manager_, *plugins_, [](const std::string& what) { ADD_FAILURE() << what; });
         EXPECT_TRUE(serving) << serving.error().message();
-        return Client::connect(bus_daemon_->address()).value();
+        return Client::connect({.bus = bus_daemon_->address(), .host = {}, .machine = {}}).value();
     }
     [[nodiscard]] std::string sockets() const { return folder_ + "/sockets"; }
 
