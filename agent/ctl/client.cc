@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdint>
 #include <map>
 #include <string_view>
@@ -23,6 +24,7 @@ namespace {
 constexpr const char* kService = "org.quiesced1";
 constexpr const char* kManager = "/org/quiesced1";
 constexpr const char* kManagerInterface = "org.quiesced1.Manager";
+constexpr const char* kSetInterface = "org.quiesced1.SnapshotSet";
 constexpr const char* kSets = "/org/quiesced1/set/";
 /// A plugin's finish, a pre-flush and LVM together take minutes; it is the daemon that sets limits.
 constexpr std::chrono::hours kPatience{1};
@@ -107,14 +109,20 @@ Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;
 Client::~Client() = default;
 
-Answer<Client> Client::connect(const std::string& bus) {
+Answer<Client> Client::connect(const BusPlace& place) {
+    // As machined names them; it becomes a part of an address.
+    const auto sound = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.'; };
+    if (!std::all_of(place.machine.begin(), place.machine.end(), sound))
+        return tl::unexpected<ClientError>(ClientError{ExitCode::usage, "", "'" + place.machine + "' is no name of a machine. See: machinectl list"});
+    const auto where = !place.host.empty() ? "of the host '" + place.host + "'" : !place.machine.empty() ? "of the machine '" + place.machine + "'" : "'" + place.bus + "'";
     try {
-        auto connection = open_bus(bus);
+        auto connection = !place.host.empty() ? sdbus::createRemoteSystemBusConnection(place.host)
+                                              : open_bus(place.machine.empty() ? place.bus : "x-machine-unix:machine=" + place.machine);
         connection->setMethodCallTimeout(kPatience);
         return Client(std::move(connection));
     } catch (const sdbus::Error& error) {
         return tl::unexpected<ClientError>(
-            ClientError{ExitCode::unreachable, error.getName(), "cannot connect to the bus '" + bus + "': " + std::string(error.getMessage())});
+            ClientError{ExitCode::unreachable, error.getName(), "cannot connect to the bus " + where + ": " + std::string(error.getMessage())});
     }
 }
 
@@ -190,15 +198,6 @@ Answer<std::string> Client::describe(const std::string& set) {
     return attempt_on(set, [&] { return SetProxy(*connection_, set).Describe({}); });
 }
 
-Answer<void> Client::step(const std::string& set, const std::string& name) {
-    return attempt_on(set, [&] {
-        SetProxy proxy(*connection_, set);
-        if (name == "Prepare") proxy.Prepare({});
-        else if (name == "Freeze") proxy.Freeze({});
-        else if (name == "Snapshot") proxy.Snapshot({});
-    });
-}
-
 Answer<std::string> Client::state(const std::string& set) {
     return attempt_on(set, [&] { return SetProxy(*connection_, set).State(); });
 }
@@ -213,6 +212,65 @@ Answer<void> Client::remove(const std::string& set) {
 
 Answer<void> Client::thaw(const std::string& set) {
     return attempt_on(set, [&] { SetProxy(*connection_, set).Thaw({}); });
+}
+
+Answer<void> Client::step(const std::string& set, const std::string& name) {
+    return attempt_on(set, [&] {
+        const auto proxy = sdbus::createProxy(*connection_, BusServiceName(kService), sdbus::ObjectPath(kSets + set));
+        proxy->callMethod(name).onInterface(kSetInterface).withArguments(Dict());
+    });
+}
+
+Answer<void> Client::keep_alive(const std::string& set) {
+    return attempt_on(set, [&] { SetProxy(*connection_, set).KeepAlive({}); });
+}
+
+Answer<nlohmann::json> Client::leases() {
+    return attempt([this] {
+        const auto proxy = sdbus::createProxy(*connection_, BusServiceName(kService), sdbus::ObjectPath(kManager));
+        return call_for_json(*proxy, kManagerInterface, "ListLeases", Dict());
+    });
+}
+
+Answer<void> Client::reload() {
+    return attempt([this] { ManagerProxy(*connection_).Reload({}); });
+}
+
+ClientError Client::watch(const std::function<void(const SetNews&)>& told) {
+    const auto hear = [&told](sdbus::Message& message) {
+        const std::string member = message.getMemberName();
+        SetNews news;
+        if (member == "StateChanged") {
+            Dict details;
+            message >> news.state >> details;
+            news.set = id_of(message.getPath());
+            news.what = "state";
+            if (details.contains("error")) news.error = details.at("error").get<std::string>();
+        } else if (member == "SetAdded" || member == "SetRemoved") {
+            sdbus::ObjectPath path;
+            message >> path;
+            news.set = id_of(path);
+            news.what = member == "SetAdded" ? "added" : "removed";
+        } else if (member == "NameOwnerChanged") {
+            std::string name, old_owner, owner;
+            message >> name >> old_owner >> owner;
+            news.what = owner.empty() ? "ended" : "started";
+        } else {
+            return;
+        }
+        told(news);
+    };
+    try {
+        std::vector<sdbus::Slot> slots;
+        for (const auto* match : {"type='signal',sender='org.quiesced1',interface='org.quiesced1.Manager'",
+                                  "type='signal',sender='org.quiesced1',interface='org.quiesced1.SnapshotSet'",
+                                  "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.quiesced1'"})
+            slots.push_back(bus_match_message(*connection_, match, hear));
+        connection_->enterEventLoop();
+    } catch (const sdbus::Error& error) {
+        return translate(error);
+    }
+    return {ExitCode::unreachable, "", "the connection to the bus is lost"};
 }
 
 Answer<void> Client::abort(const std::string& set) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -43,11 +44,26 @@ struct SetWishes {
     std::map<std::string, std::string> providers = {}; ///< name of a volume to that of the provider that is to take its snapshot
 };
 
+/// Something that the daemon told all the world.
+struct SetNews {
+    std::string set;   ///< id; empty: it is about the daemon itself
+    std::string what;  ///< "added", "removed", "state"; "started", "ended" of the daemon
+    std::string state; ///< of "state"
+    std::string error; ///< why it failed
+};
+
+/// Where the daemon is; of `host` and `machine` one at most is set.
+struct BusPlace {
+    std::string bus = "system"; ///< "system", "session" or an address
+    std::string host;           ///< "user@host", by ssh
+    std::string machine;        ///< a local container
+};
+
 /// The daemon, as seen over the bus. Each call waits for its answer. Not thread-safe.
 class Client {
 public:
-    /// "system", "session" or an address.
-    static Answer<Client> connect(const std::string& bus);
+    /// Errors: unreachable; usage for a machine's name that is none.
+    static Answer<Client> connect(const BusPlace& place);
     Client(Client&&) noexcept;
     Client& operator=(Client&&) noexcept;
     ~Client();
@@ -67,14 +83,21 @@ public:
     /// The manifest, as JSON.
     Answer<std::string> take(const std::string& set);
     Answer<std::string> describe(const std::string& set);
-    /// One step: "Prepare", "Freeze", "Snapshot".
-    Answer<void> step(const std::string& set, const std::string& name);
     Answer<std::string> state(const std::string& set);
     /// The manifest with the devices as they are when all snapshots are ready to be mounted.
     Answer<std::string> map(const std::string& set);
     Answer<void> remove(const std::string& set);
     Answer<void> thaw(const std::string& set);
     Answer<void> abort(const std::string& set);
+    /// One step by its name on the bus: "Prepare", "Freeze", "Snapshot", "Thaw", "Finish".
+    Answer<void> step(const std::string& set, const std::string& name);
+    /// While frozen: moves the deadline.
+    Answer<void> keep_alive(const std::string& set);
+    /// As ListLeases: a list of objects.
+    Answer<nlohmann::json> leases();
+    Answer<void> reload();
+    /// Calls back for all news until the connection is lost; returns why. Whoever wants to end it ends the process.
+    ClientError watch(const std::function<void(const SetNews&)>& told);
 
 private:
     explicit Client(std::unique_ptr<sdbus::IConnection> connection);

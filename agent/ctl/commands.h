@@ -13,7 +13,7 @@ namespace quiesced {
 
 /// What the command line asks for.
 struct Request {
-    std::string bus = "system";
+    BusPlace place;
     std::string colour = "auto";
     bool json = false;
     bool all = false;
@@ -23,6 +23,8 @@ struct Request {
     unsigned deadline_ms = 10000;
     unsigned member_limit_ms = 0;
     unsigned sample_ms = 1000;
+    double hold_seconds = 0; ///< 0: until somebody says so
+    bool finish = false;     ///< what was held becomes a set
     bool dry_run = false;
     bool forget = false;
     bool known = false;     ///< plugins: without asking them
@@ -36,6 +38,7 @@ struct Request {
     unsigned keep = 0;        ///< newest sets of the same volumes that stay; 0: not a rule
     std::string max_age;      ///< as parse_age() reads it; empty: not a rule
     bool skip_missing = false; ///< mount the others when a member cannot be
+    std::string shell; ///< whose completion is asked for
     std::vector<std::string> sets;
     std::string draw_program = QUIESCED_LIBEXECDIR "/quiesced-draw";
     std::string hook_tool; ///< "qemu-ga"; empty: all, for status
@@ -67,6 +70,10 @@ ExitCode take_snapshot(const Context& context);
 ExitCode show(const Context& context);
 ExitCode show_sets(const Context& context);
 ExitCode show_timeline(const Context& context);
+ExitCode list_leases(const Context& context);
+ExitCode hold_volumes(const Context& context);
+ExitCode watch_sets(const Context& context);
+ExitCode reload(const Context& context);
 ExitCode delete_sets(const Context& context);
 ExitCode mount_snapshots(const Context& context);
 ExitCode unmount_snapshots(const Context& context);

@@ -9,6 +9,7 @@
 
 #include "config.h"
 #include "ctl/commands.h"
+#include "ctl/completion.h"
 #include "ctl/retention.h"
 
 namespace quiesced {
@@ -25,6 +26,8 @@ constexpr std::array kCommands{
     Command{"show", show},            Command{"timeline", show_timeline}, Command{"thaw", thaw_set},
     Command{"abort", abort_sets},     Command{"delete", delete_sets},   Command{"match", match_disks},
     Command{"hook", run_hook},              Command{"plugins", list_plugins},
+    Command{"leases", list_leases},   Command{"hold", hold_volumes},    Command{"watch", watch_sets},
+    Command{"reload", reload},
 };
 
 void add_looks(CLI::App& app, Request& request) {
@@ -65,17 +68,43 @@ void add_looks(CLI::App& app, Request& request) {
     }
 }
 
+/// How volumes are frozen, for every command that does it.
+void add_freeze_options(CLI::App& command, Request& request) {
+    command.add_option("volume", request.volumes, "A mount point, a device, UUID=... or LABEL=...")->required();
+    command.add_option("--member-limit", request.member_limit_ms, "Longest time for one file system to freeze, ms; then all others are thawed at once")
+        ->check(CLI::Range(10U, 600000U));
+    command.add_flag("--accept-foreign-freeze", request.accept_foreign_freeze, "Take a volume that somebody else has frozen as it is");
+    command.add_flag("--keep-journal", request.keep_journal, "Do not keep the journal in /run meanwhile, even if it lies on a volume of the set");
+    command.add_flag("--json", request.json, "Print the manifest as JSON");
+}
+
+void add_leases(CLI::App& app, Request& request) {
+    auto* leases = app.add_subcommand("leases", "List who holds volumes: the unfinished sets, by whom, since when and until when");
+    leases->add_flag("--json", request.json, "As JSON");
+
+    auto* hold = app.add_subcommand("hold", "Hold volumes frozen until Enter, Ctrl-C or the end of this command, whatever ends it");
+    add_freeze_options(*hold, request);
+    hold->add_option("--deadline", request.deadline_ms, "When they are thawed if this command does not answer any more, ms")
+        ->check(CLI::Range(100U, 600000U))->capture_default_str();
+    hold->add_option("--for", request.hold_seconds, "Seconds to hold them")->check(CLI::Range(0.01, 86400.0));
+    hold->add_flag("--snapshot", request.finish, "Take the snapshots at the end, while all is frozen still; without, only thaw");
+
+    auto* watch = app.add_subcommand("watch", "Tell what happens to all sets, a line each, until Ctrl-C");
+    watch->add_flag("--json", request.json, "A JSON object a line");
+
+    app.add_subcommand("reload", "Have quiesced read its configuration anew");
+
+    // For the build, which installs what it prints.
+    auto* completion = app.add_subcommand("completion", "Print a shell's completion of this command")->group("");
+    completion->add_option("shell", request.shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
+}
+
 void add_deeds(CLI::App& app, Request& request) {
     auto* snapshot = app.add_subcommand("snapshot", "Take a consistent snapshot set of volumes");
-    snapshot->add_option("volume", request.volumes, "A mount point, a device, UUID=... or LABEL=...")->required();
+    add_freeze_options(*snapshot, request);
     snapshot->add_option("--deadline", request.deadline_ms, "Longest time frozen, ms")
         ->check(CLI::Range(100U, 600000U))->capture_default_str();
-    snapshot->add_option("--member-limit", request.member_limit_ms, "Longest time for one file system to freeze, ms; then all others are thawed at once")
-        ->check(CLI::Range(10U, 600000U));
     snapshot->add_option("--store", request.store, "Size of the copy-on-write stores: auto, 512M, 20%SIZE, 200%USED, 50%FREE");
-    snapshot->add_flag("--accept-foreign-freeze", request.accept_foreign_freeze, "Take a volume that somebody else has frozen as it is");
-    snapshot->add_flag("--keep-journal", request.keep_journal, "Do not keep the journal in /run meanwhile, even if it lies on a volume of the set");
-    snapshot->add_flag("--json", request.json, "Print the manifest as JSON");
 
     auto* thaw = app.add_subcommand("thaw", "Thaw a set that was frozen step by step; or, in an emergency, whatever quiesced froze");
     auto* thawed = thaw->add_option("set", request.sets, "Ids");
@@ -137,9 +166,14 @@ void add_hooks(CLI::App& app, Request& request) {
 ExitCode run(const CLI::App& app, const Request& request) {
     if (request.emergency) return thaw_in_emergency(request);
     if (request.hook_step == "install" || request.hook_step == "remove" || request.hook_step == "status") return manage_hooks(request);
+    if (app.got_subcommand("completion")) {
+        const auto commands = completed_commands(app);
+        std::cout << (request.shell == "bash" ? bash_completion(commands) : zsh_completion(commands));
+        return ExitCode::ok;
+    }
     const auto screen = screen_of(STDOUT_FILENO, colour_mode(request.colour));
     if (request.columns == "help") return list_columns(screen);
-    auto client = Client::connect(request.bus);
+    auto client = Client::connect(request.place);
     if (!client) return complain(client.error());
     for (const auto& command : kCommands)
         if (app.got_subcommand(command.name)) return command.run({*client, request, screen});
@@ -155,7 +189,9 @@ int main(int argc, char** argv) {
     quiesced::Request request;
     CLI::App app("Takes consistent snapshot sets and looks after them; talks to quiesced over D-Bus.");
     app.set_version_flag("--version", "quiescectl " QUIESCED_VERSION);
-    app.add_option("--bus,--address", request.bus, "system, session or an address")->capture_default_str();
+    auto* bus = app.add_option("--bus,--address", request.place.bus, "system, session or an address")->capture_default_str();
+    auto* host = app.add_option("-H,--host", request.place.host, "The quiesced of this host, by ssh: [USER@]HOST")->excludes(bus);
+    app.add_option("-M,--machine", request.place.machine, "The quiesced of this local container")->excludes(bus)->excludes(host);
     app.add_option("--color,--colour", request.colour, "auto, always or never")
         ->check(CLI::IsMember({"auto", "always", "never"}))->capture_default_str();
     app.require_subcommand(1);
@@ -164,6 +200,7 @@ int main(int argc, char** argv) {
     quiesced::add_looks(app, request);
     quiesced::add_deeds(app, request);
     quiesced::add_hooks(app, request);
+    quiesced::add_leases(app, request);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -16,10 +16,18 @@ TEST(Client, AMissingDaemonIsToldFromItsRefusal) {
 }
 
 TEST(Client, ABusThatIsNotThereIsUnreachable) {
-    const auto client = Client::connect("unix:path=/nowhere/bus");
+    const auto client = Client::connect({.bus = "unix:path=/nowhere/bus", .host = {}, .machine = {}});
     ASSERT_FALSE(client);
     EXPECT_EQ(client.error().code, ExitCode::unreachable);
     EXPECT_NE(client.error().message.find("unix:path=/nowhere/bus"), std::string::npos);
+}
+
+TEST(Client, AMachinesNameIsNoPartOfAnotherAddress) {
+    for (const auto* name : {"a;unix:path=/x", "a b", "a,b=c", "a/b", "a%2f"}) {
+        const auto client = Client::connect({.bus = "system", .host = {}, .machine = name});
+        ASSERT_FALSE(client);
+        EXPECT_EQ(client.error().code, ExitCode::usage) << name;
+    }
 }
 
 } // namespace
