@@ -3,8 +3,6 @@
 import contextlib
 import os
 import signal
-import subprocess
-import time
 
 from harness import DemoError, MANAGER, call, case, delete_all_sets, describe, expect, final_state, state, writable, writable_all
 from qemu_ga import HOOKS, Qga
@@ -109,34 +107,6 @@ def hook_qemu_ga_refused():
         for path in (note, script, "/run/hook-notes"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
-    delete_all_sets()
-
-
-@case("A thaw that comes before the freeze has ended gives it up, and nothing is frozen")
-def hook_early_thaw():
-    os.makedirs("/etc/quiesced/hooks.d", exist_ok=True)
-    script = "/etc/quiesced/hooks.d/10-slow"
-    with open(script, "w", encoding="ascii") as file:
-        file.write("#!/bin/sh\ntest $1 = thaw && exit 0\ntouch /run/slow-begun\nsleep 3\n")
-    os.chmod(script, 0o755)
-    try:
-        with ours(60, LUN):
-            freezing = subprocess.Popen(["quiescectl", "hook", "freeze", "qemu-ga"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            deadline = time.monotonic() + 60
-            while not os.path.exists("/run/slow-begun"):
-                expect(time.monotonic() < deadline, "the script was not run")
-                time.sleep(0.1)
-            run("quiescectl", "hook", "thaw", "qemu-ga", check=False)
-            _, said = freezing.communicate(timeout=60)
-            expect(freezing.returncode == 1, f"the freeze ended with {freezing.returncode}: {said}")
-            expect(state(newest_set()) == "failed", state(newest_set()))
-            expect(writable_all(LUN, 10), "something is frozen")
-            expect(not os.path.exists("/run/quiesced/held-by-qemu-ga"), "the set is still noted")
-            print(f"  {said.splitlines()[0]}")
-    finally:
-        os.unlink(script)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink("/run/slow-begun")
     delete_all_sets()
 
 
