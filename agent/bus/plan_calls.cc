@@ -14,8 +14,10 @@ Result<void> PlanCalls::start(std::function<void(const std::stop_token&)> work) 
         return fail(ErrorKind::limit, "there are " + std::to_string(calls_.size()) + " plans under way already", "Wait for one of them.");
     auto& call = calls_.emplace_back();
     try {
-        call.thread = std::jthread([this, &call, work = std::move(work)](const std::stop_token& stop) {
+        call.thread = std::jthread([this, &call, work = std::move(work)](const std::stop_token& stop) mutable {
             work(stop);
+            // Its answer is a message, whose end takes the library's lock; whoever joins this thread may have that.
+            work = nullptr;
             const std::lock_guard done(mutex_);
             call.done = true;
         });
