@@ -80,7 +80,7 @@ def hook_qemu_ga_killed():
 def hook_qemu_ga_refused():
     note = "/etc/qemu/fsfreeze-hook.d/10-note"
     with open(note, "w", encoding="ascii") as file:
-        file.write("#!/bin/sh\necho $1 >>/run/hook-notes\n")
+        file.write("#!/bin/sh\necho $1 >>/run/qga-hook-notes\n")
     os.chmod(note, 0o755)
     os.makedirs("/etc/quiesced/hooks.d", exist_ok=True)
     script = "/etc/quiesced/hooks.d/10-refuses"
@@ -100,11 +100,11 @@ def hook_qemu_ga_refused():
             agent.freeze(LUN)
             agent.thaw()
             expect(final_state(newest_set()) == "complete", "the next set suffers")
-        with open("/run/hook-notes", encoding="ascii") as file:
+        with open("/run/qga-hook-notes", encoding="ascii") as file:
             notes = file.read().split()
         expect(notes == ["freeze", "thaw", "freeze", "thaw"], f"{notes}")
     finally:
-        for path in (note, script, "/run/hook-notes"):
+        for path in (note, script, "/run/qga-hook-notes"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
     delete_all_sets()

@@ -151,7 +151,9 @@ class San:
         device = wait_for(f"multipath device of {name}", lambda: self.device(name))
         wait_for(f"second path of {name}", lambda: len(self.paths(name)) == len(PORTALS))
         run("sfdisk", "-q", device, input="label: gpt\nstart=1MiB\n", stdin=None)
-        run("kpartx", "-a", "-s", device)
+        # By the name that udev's rules give: they would remove one of another name again, in their own time.
+        run("kpartx", "-a", "-s", "-p", "-part", device)
+        run("udevadm", "settle")
         return wait_for("partition", lambda: next(iter(glob.glob(f"/dev/disk/by-id/wwn-0x{self.luns[name].removeprefix('naa.')}-part1")), ""))
 
     def _make_volumes(self):
