@@ -2,9 +2,10 @@
 """What goes wrong with an array: thawed in time, the reason with the LUN for the admin, and nothing left on the array, which is
 asked itself. What a misbehaving plugin or a slow array does stands in tests/native/plugin_faults_test.cc and
 plugin_targetd_test.cc."""
+import os
 import time
 
-from harness import Background, case, create, delete_all_sets, describe, expect, refuse, state, step, writable_all
+from harness import Background, case, create, delete_all_sets, describe, expect, final_state, refuse, state, step, writable_all
 from san import CHAP, PASSWORD, SAN, TARGET_ADDRESSES, VOLUMES, dropped, wait_for
 from storage import DemoError, run
 
@@ -71,15 +72,18 @@ def array_paths_flap():
                 time.sleep(1)
     path = frozen_set()
     flapping = Background(flap)
-    step(path, "Snapshot")
-    step(path, "Thaw")
+    try:
+        step(path, "Snapshot")
+        step(path, "Thaw")
+    except DemoError as error:  # a commit that takes longer than its budget fails the set
+        print(f"  {error}")
     expect(writable_all(VOLUMES, 20), "a volume does not take writes")
     flapping.result(60)
     wait_for("paths", all_paths, 60)
-    step(path, "Finish")
+    print(f"  the set is {final_state(path)}")
     expect(describe(path)["window_ms"] < DEADLINE_MS, f"{describe(path)['window_ms']}")
     delete_all_sets()
-    expect(SAN.copies() == [], f"left on the array: {SAN.copies()}")
+    expect_clean()
 
 
 @case("An array that is unreachable before the freeze, with a wrong password or a wrong certificate: refused, nothing is frozen")
@@ -105,6 +109,7 @@ def array_refused():
 @case("A LUN of another array is none of this plugin's")
 def array_foreign_lun():
     run("systemctl", "stop", "quiesced-plugin-exec.socket")
+    os.unlink("/run/quiesced/plugins/exec.sock")  # one that nobody listens on could be the LUN's
     try:
         refuse("NoProvider", "/srv/lun", says=["that no plugin knows (asked: targetd)", "naa.6001405a77a7"])
     finally:
