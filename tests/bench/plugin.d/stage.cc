@@ -59,7 +59,8 @@ Result<std::unique_ptr<Stage>> Stage::make(int luns, std::chrono::milliseconds w
                           folder + "/array.log");
     if (!comes([&] { return stage->array_->output().find('\n') != std::string::npos; })) return fail(ErrorKind::lost, "the array does not start");
     const auto said = stage->array_->output();
-    const auto port = said.substr(said.rfind(':') + 1, said.find('\n') - said.rfind(':') - 1);
+    const auto line = said.substr(0, said.find('\n'));
+    const auto port = line.substr(line.rfind(':') + 1);
     write(folder + "/targetd.conf", "[san]\nurl = https://127.0.0.1:" + port + "/targetrpc\nca_file = " + folder + "/cert.pem\n");
     stage->plugin_.emplace(std::vector<std::string>{"systemd-socket-activate", "--accept", "--inetd", "-l", folder + "/sockets/targetd.sock", "-E",
                                                     "CREDENTIALS_DIRECTORY=" + folder + "/credentials", QUIESCED_PLUGIN_TARGETD, "--config", folder + "/targetd.conf",
