@@ -78,7 +78,7 @@ def plan_touches_nothing():
     expect(refusals["/srv/lun"] == [(name, "not asked, because exec takes it") for name in ("lvm", "host")], f"{refusals}")
     expect(member(made, "/srv/lun")["evidence"], "no evidence for the LUN")
     expect(sorted(made["levels"][0]) == sorted(NAMES) and len(made["levels"]) == 1, f"{made['levels']}")
-    expect([(entry["name"], entry["kind"]) for entry in made["providers"]] == [("exec", "plugin"), ("lvm", "lvm")], f"{made['providers']}")
+    expect([(entry["name"], entry["kind"]) for entry in made["providers"]] == [("exec", "plugin"), ("lvm", "lvm"), ("host", "host")], f"{made['providers']}")
     expect(made["kernel"] == run("uname", "-r").strip(), made["kernel"])
 
 
