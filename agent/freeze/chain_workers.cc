@@ -2,7 +2,6 @@
 #include "freeze/chain_workers.h"
 
 #include <algorithm>
-#include <cstring>
 #include <ctime>
 
 namespace quiesced {
@@ -99,7 +98,7 @@ ChainWorkers::Run ChainWorkers::run_steps(Worker& worker, StepPhase phase) noexc
     const auto suspended_here = [&](std::size_t resume) {
         for (std::size_t i = 0; i < resume; ++i)
             if (mine(i) && steps[i].op == DmStep::Op::suspend && steps[i].state.load() == StepState::done &&
-                std::strcmp(steps[i].uuid, steps[resume].uuid) == 0)
+                same_device(steps[i], steps[resume]))
                 return true;
         return false;
     };
@@ -183,7 +182,7 @@ bool ChainWorkers::left_suspended() const noexcept {
         if (steps[i].op != DmStep::Op::suspend || steps[i].state.load() != StepState::done) continue;
         for (std::size_t k = i + 1; k < steps.size(); ++k)
             if (steps[k].op == DmStep::Op::resume && steps[k].chain == steps[i].chain &&
-                std::strcmp(steps[k].uuid, steps[i].uuid) == 0) {
+                same_device(steps[k], steps[i])) {
                 if (steps[k].state.load() != StepState::done) return true;
                 break;
             }

@@ -31,6 +31,7 @@ dm_ioctl question(const StepSlot& step, std::uint32_t flags, std::size_t payload
     head.data_start = sizeof head;
     head.flags = flags;
     // By UUID alone: with a name or a device number beside it the kernel would refuse (6.1, __find_device_hash_cell).
+    if (step.uuid[0] == '\0') head.dev = DeviceNumber{step.major, step.minor}.device();
     std::memcpy(head.uuid, step.uuid, std::min(std::strlen(step.uuid), sizeof head.uuid - 1));
     return head;
 }
@@ -94,6 +95,8 @@ Result<void> LinuxDmKernel::prepare(const Record& record) {
         case DmStep::Op::message:
             payload = message_payload(record.text(step));
             break;
+        case DmStep::Op::clear:
+            break;
         case DmStep::Op::zero: {
             auto device = open_at(AT_FDCWD, record.path(step), O_WRONLY | O_DIRECT | O_SYNC);
             if (device) entry.device = std::move(*device);
@@ -131,6 +134,8 @@ int LinuxDmKernel::run(std::size_t index) noexcept {
         return call(DM_TABLE_LOAD);
     case DmStep::Op::message:
         return call(DM_TARGET_MSG);
+    case DmStep::Op::clear:
+        return call(DM_TABLE_CLEAR);
     case DmStep::Op::zero:
         if (!entry.device) return ENODEV;
         return ::pwrite(entry.device.get(), kZeroes.data(), kZeroes.size(), 0) == static_cast<ssize_t>(kZeroed) ? 0 : errno;

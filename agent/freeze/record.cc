@@ -84,6 +84,10 @@ std::vector<std::uint32_t> group_indexes(const std::vector<DmChain>& chains) {
 
 } // namespace
 
+bool same_device(const StepSlot& a, const StepSlot& b) noexcept {
+    return std::strcmp(a.uuid, b.uuid) == 0 && (a.uuid[0] != '\0' || (a.major == b.major && a.minor == b.minor));
+}
+
 Result<Record> Record::create(const std::string& path, const FreezePlan& plan) {
     TextArea texts;
     const auto flat = flatten(plan.chains, texts);
@@ -161,6 +165,8 @@ Result<Record> Record::create(const std::string& path, const FreezePlan& plan) {
         slot.text_offset = flat[i].text_offset;
         slot.text_length = static_cast<std::uint32_t>(step.text.size());
         slot.path_offset = flat[i].path_offset;
+        slot.major = step.number.major;
+        slot.minor = step.number.minor;
         copy_text(slot.uuid, step.uuid);
         copy_text(slot.target, step.target);
     }
@@ -205,7 +211,7 @@ Result<void> Record::check() const {
         const auto& step = steps()[i];
         good = step.text_offset <= head.text_size && step.text_length < head.text_size - step.text_offset &&
                step.path_offset < head.text_size && step.chain < head.chains_count &&
-               step.op <= DmStep::Op::zero && step.phase <= StepPhase::unprime && ended(step.uuid) && ended(step.target);
+               step.op <= DmStep::Op::clear && step.phase <= StepPhase::unprime && ended(step.uuid) && ended(step.target);
     }
     for (std::size_t i = 0; good && i < head.chains_count; ++i) good = chains()[i].group < head.chains_count && ended(chains()[i].name);
     good = good && base_[head.text_offset + head.text_size - 1] == std::byte{0};

@@ -97,9 +97,14 @@ struct StepSlot {
     std::atomic<std::int32_t> error_number;
     std::atomic<std::int64_t> started; ///< Monotonic, ns
     std::atomic<std::int64_t> ended;
+    std::uint32_t major;  ///< of the device, where `uuid` is empty
+    std::uint32_t minor;
     char uuid[129];   ///< DM_UUID_LEN, NUL-terminated
     char target[16];  ///< DM_MAX_TYPE_NAME
 };
+
+/// Both steps are of one dm device.
+bool same_device(const StepSlot& a, const StepSlot& b) noexcept;
 
 enum class ChainState : std::uint32_t {
     idle,
@@ -154,7 +159,7 @@ struct RecordHeader {
 class Record {
 public:
     static constexpr std::uint64_t kMagic = 0x3164636573656975; // "uiesecd1" in memory
-    static constexpr std::uint32_t kVersion = 2;
+    static constexpr std::uint32_t kVersion = 3;
 
     /// Writes the plan to `path` (0600, must not exist) and maps it; the caller is the record's daemon. On error no file is
     /// left. Errors: kernel, io, limit.

@@ -139,7 +139,7 @@ void resume_suspended(const Record& record, DmKernel& dm, RescueReport& report) 
         if (steps[i].op != DmStep::Op::suspend || !may_be_done(steps[i])) continue;
         for (std::size_t k = i + 1; k < steps.size(); ++k) {
             if (steps[k].op != DmStep::Op::resume || steps[k].chain != steps[i].chain ||
-                std::strcmp(steps[k].uuid, steps[i].uuid) != 0)
+                !same_device(steps[k], steps[i]))
                 continue;
             if (steps[k].state.load() == StepState::done) break;
             const std::string name = record.chains()[steps[k].chain].name;

@@ -18,7 +18,7 @@ constexpr std::size_t kMostThings = 1024;
 constexpr std::size_t kMostEvents = 16384;
 constexpr std::size_t kCalls = static_cast<std::size_t>(SimCall::restore) + 1;
 constexpr std::array<const char*, kCalls> kCallNames{"sync", "identify", "freeze",  "thaw",     "suspend", "resume",
-                                                     "load", "message",  "zero",    "expedite", "restore"};
+                                                     "load", "message",  "zero",    "clear",    "expedite", "restore"};
 
 // Plain sleeping and looking: a lock or a condition variable in shared memory would not survive a kill.
 void pause(std::int64_t length = 200'000) noexcept {
@@ -260,6 +260,7 @@ int SimWorld::device_call(Thing& thing, SimCall call, const char* target) noexce
         if (thing.inactive.exchange(0) != 0) thing.live_target.set(thing.inactive_target);
         thing.suspended = 0;
     }
+    if (error == 0 && call == SimCall::clear) thing.inactive = 0;
     write_log(thing, call, true, error);
     return error;
 }
@@ -301,7 +302,9 @@ public:
         steps_.clear();
         for (const auto& slot : record.steps()) {
             Step step{.thing = nullptr, .op = slot.op, .target = {}};
-            step.thing = &world_->thing(slot.op == DmStep::Op::zero ? record.path(slot) : slot.uuid, true);
+            const auto number = DeviceNumber{slot.major, slot.minor}.text();
+            const std::string device = slot.uuid[0] != '\0' ? slot.uuid : number;
+            step.thing = &world_->thing(slot.op == DmStep::Op::zero ? record.path(slot) : device, true);
             std::memcpy(step.target.data(), slot.target, step.target.size());
             steps_.push_back(step);
         }

@@ -23,6 +23,7 @@ namespace quiesced {
 enum class SimCall : std::uint32_t {
     sync, identify, freeze, thaw,           // of a file system
     suspend, resume, load, message, zero,   // of a device-mapper device, zero of a path
+    clear,                                  // of a device-mapper device
     expedite, restore,                      // of RCU
 };
 
@@ -74,7 +75,7 @@ public:
     /// The three interfaces on this world, which they keep alive.
     WindowKernel kernel();
 
-    /// A file system by name, a device by UUID (for zero by path); RCU has no name.
+    /// A file system by name, a device by UUID (without one by its number, for zero by path); RCU has no name.
     SimPoint& point(SimCall call, const std::string& name = {});
 
     [[nodiscard]] bool frozen(const std::string& name) const;

@@ -16,7 +16,6 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -144,7 +143,7 @@ private:
         const auto steps = window_.record->steps();
         for (std::size_t i = 0; i < resume; ++i)
             if (steps[i].chain == steps[resume].chain && steps[i].phase == StepPhase::fire && steps[i].op == DmStep::Op::suspend &&
-                std::strcmp(steps[i].uuid, steps[resume].uuid) == 0)
+                same_device(steps[i], steps[resume]))
                 return true;
         return false;
     }

@@ -154,6 +154,54 @@ TEST_F(ChainTest, AnUnprimeThatFailsLeavesTheRecord) {
     EXPECT_TRUE(record_there());
 }
 
+/// A device that is not LVM's: its own new table was loaded when it was armed, and may have to go again.
+class OriginWithoutUuid : public ChainTest {
+protected:
+    OriginWithoutUuid() {
+        add_member("fs");
+        DmChain chain{.name = "a", .group = {}, .prime = {origin(DmStep::Op::load)}, .fire = {}, .unprime = {origin(DmStep::Op::clear)}};
+        chain.fire = {origin(DmStep::Op::suspend), step(DmStep::Op::resume, "s-a"), origin(DmStep::Op::resume)};
+        plan_.chains.push_back(std::move(chain));
+    }
+    static DmStep origin(DmStep::Op op) {
+        return {.op = op, .uuid = {}, .target = "snapshot-origin", .sectors = 8, .text = "254:8", .path = {}, .read_only = false, .number = {254, 7}};
+    }
+};
+
+TEST_F(OriginWithoutUuid, ItIsKnownByItsNumber) {
+    start();
+    ASSERT_THAT(client_->prime(), Succeeds());
+    ASSERT_THAT(client_->freeze(seconds(10)), Succeeds());
+    ASSERT_THAT(client_->fire(), Succeeds());
+    expect_order("suspend 254:7 = 0", "resume s-a");
+    expect_order("resume s-a = 0", "resume 254:7");
+    EXPECT_EQ(world_->live_table("254:7"), "snapshot-origin");
+    ASSERT_THAT(client_->thaw(), Succeeds());
+    EXPECT_THAT(world_->held(), IsEmpty());
+}
+
+TEST_F(OriginWithoutUuid, ItIsResumedWhenItsSnapshotCannotBe) {
+    world_->point(SimCall::resume, "s-a").fail(EIO);
+    start();
+    ASSERT_THAT(client_->prime(), Succeeds());
+    ASSERT_THAT(client_->freeze(seconds(10)), Succeeds());
+    EXPECT_FALSE(client_->fire());
+    EXPECT_FALSE(world_->suspended("254:7"));
+    static_cast<void>(client_->thaw());
+    EXPECT_THAT(world_->held(), IsEmpty());
+}
+
+TEST_F(OriginWithoutUuid, ATableThatWasLoadedIsClearedWhenNothingIsCut) {
+    start();
+    ASSERT_THAT(client_->prime(), Succeeds());
+    ASSERT_TRUE(world_->has_inactive_table("254:7"));
+    ASSERT_THAT(client_->freeze(seconds(10)), Succeeds());
+    ASSERT_THAT(client_->thaw(), Succeeds());
+    EXPECT_EQ(state(0), ChainState::unprimed);
+    EXPECT_FALSE(world_->has_inactive_table("254:7"));
+    EXPECT_EQ(world_->live_table("254:7"), "") << "it was activated";
+}
+
 TEST_F(ChainTest, ChainsFireSideBySide) {
     for (const std::string name : {"a", "b", "c"}) {
         add_chain(name);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <cstddef>
+#include <cstring>
 #include <fstream>
 
 #include "base/file.h"
@@ -69,6 +70,21 @@ TEST_F(RecordTest, WhatWasPlannedIsReadBack) {
     EXPECT_STREQ(table.target, "snapshot");
     EXPECT_EQ(record->text(table), "1:2 1:3 P 8");
     EXPECT_STREQ(record->path(record->steps()[2]), "/dev/cow-x");
+}
+
+TEST(StepSlot, DevicesAreTheSameByUuidAndWithoutOneByNumber) {
+    const auto slot = [](const char* uuid, std::uint32_t minor) {
+        auto made = std::make_unique<StepSlot>();
+        std::strcpy(made->uuid, uuid); // NOLINT(clang-analyzer-security.insecureAPI.strcpy): short ones
+        made->major = 254;
+        made->minor = minor;
+        return made;
+    };
+    EXPECT_TRUE(same_device(*slot("u", 1), *slot("u", 2)));
+    EXPECT_FALSE(same_device(*slot("u", 1), *slot("v", 1)));
+    EXPECT_FALSE(same_device(*slot("", 1), *slot("u", 1)));
+    EXPECT_TRUE(same_device(*slot("", 1), *slot("", 1)));
+    EXPECT_FALSE(same_device(*slot("", 1), *slot("", 2)));
 }
 
 TEST_F(RecordTest, ItIsReadableByItsOwnerOnlyAndNeverReplacesAnother) {

@@ -26,6 +26,8 @@ std::string line(const DmStep& step) {
         return "message " + step.uuid + " " + step.text;
     case DmStep::Op::zero:
         return "zero " + step.path;
+    case DmStep::Op::clear:
+        return "clear " + step.uuid;
     }
     return "?";
 }
