@@ -28,6 +28,8 @@ public:
     struct Options {
         bool lock_memory = true; ///< and hurry; false in tests that run it as a thread of their own process
         std::int64_t short_flush_ns = 20'000'000; ///< a pre-flush pass this short is the last
+        std::int64_t long_flush_ns = 400'000'000; ///< after a pass this long, the next one has few syncfs at once
+        std::uint32_t narrow_flush = 4; ///< that few
         int most_flush_passes = 6;
         std::int64_t flush_step_ns = 200'000'000; ///< when no syncfs returns for so long, twice as many at once
         std::int64_t linger_ns = 500'000'000; ///< how long a thaw waits for a FIFREEZE in flight before it is called stuck,

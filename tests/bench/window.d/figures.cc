@@ -82,6 +82,7 @@ std::string to_table(const Figures& figures) {
     const auto sizes = sizes_of(figures);
     std::string table = text("Longest stall of a writer in ms: median (least..most) of %u runs; Linux %s, %u processors, load %.1f before and %.1f after\n",
                              figures.runs, figures.kernel.c_str(), figures.processors, figures.load_before, figures.load_after);
+    table += text("Each writer: 4 KiB every %u ms. ", figures.period);
     table += text("Mixed: ext4, xfs, btrfs, %u MiB dirty each. The others: small ext4, %u MiB dirty each. Loop devices on files in %s\n\n",
                   figures.mixed_dirty, figures.scaling_dirty, figures.where.c_str());
     table += text("%-22s", "");
@@ -123,6 +124,7 @@ std::string to_table(const Figures& figures) {
 
 nlohmann::json to_json(const Figures& figures) {
     nlohmann::json json = {{"runs", figures.runs},
+                           {"period_ms", figures.period},
                            {"where", figures.where},
                            {"machine",
                             {{"kernel", figures.kernel},

@@ -27,6 +27,7 @@ struct Figures {
     unsigned processors = 0;
     double load_before = 0, load_after = 0; ///< processes that wanted to run, the minute before and at the end
     unsigned mixed_count = 0;          ///< 0: not measured
+    unsigned period = 1;               ///< ms from one write of a writer to its next
     unsigned mixed_dirty = 0, scaling_dirty = 0; ///< MiB on each file system
     std::map<std::string, Spread> mixed;                        ///< by contestant
     std::map<std::string, std::map<unsigned, Spread>> scaling;  ///< by contestant and number of file systems

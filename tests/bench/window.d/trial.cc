@@ -125,9 +125,9 @@ Result<void> make_dirty(const Volumes& volumes, unsigned mebibytes) {
     return {};
 }
 
-Result<Stalled> measure_stall(Contestant& contestant, const Volumes& volumes) {
+Result<Stalled> measure_stall(Contestant& contestant, const Volumes& volumes, std::chrono::milliseconds period) {
     if (auto prepared = contestant.prepare(volumes); !prepared) return pass(prepared);
-    auto meters = WriteMeters::start(folders_of(volumes));
+    auto meters = WriteMeters::start(folders_of(volumes), period);
     if (!meters) return pass(meters);
     ScopeExit thaw([&] { thaw_all(volumes); }); // before the writers are joined
     if (auto written = (*meters)->wait_for_writes(kWarmUp); !written) return pass(written);
@@ -157,7 +157,7 @@ Result<void> NoContestant::pass_window() {
 
 Result<std::chrono::nanoseconds> measure_kill_release(const std::string& freezer, const std::string& folder, const Volumes& volumes) {
     FrozenDaemon daemon(freezer, folder, volumes);
-    auto meters = WriteMeters::start(folders_of(volumes));
+    auto meters = WriteMeters::start(folders_of(volumes), std::chrono::milliseconds(1));
     if (!meters) return pass(meters);
     ScopeExit thaw([&] { thaw_all(volumes); });
     if (auto written = (*meters)->wait_for_writes(kWarmUp); !written) return pass(written);

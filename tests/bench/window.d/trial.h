@@ -23,7 +23,7 @@ struct Stalled {
 };
 
 /// One window while a writer writes to each volume. On error all are thawed.
-Result<Stalled> measure_stall(Contestant& contestant, const Volumes& volumes);
+Result<Stalled> measure_stall(Contestant& contestant, const Volumes& volumes, std::chrono::milliseconds period);
 
 /// How long quiesced's own window is while nobody writes. On error all are thawed.
 Result<std::chrono::nanoseconds> measure_quiet_window(QuiescedContestant& contestant, const Volumes& volumes);

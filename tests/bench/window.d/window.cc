@@ -35,6 +35,7 @@ struct Options {
     std::vector<unsigned> sizes{1, 4, 16, 64, 256};
     unsigned mixed = 16;
     unsigned runs = 5;
+    unsigned period = 1;                           ///< ms between the writes of one writer
     unsigned mixed_dirty = 20, scaling_dirty = 1; ///< MiB
     std::vector<std::string> contestants{"nothing", "quiesced", "unexpedited", "qemu_ga", "fsfreeze"};
     std::string folder = kDefaultFolder;
@@ -70,6 +71,7 @@ public:
         figures_.kernel = std::string(system.release).substr(0, std::string(system.release).find('-'));
         figures_.load_before = load_now();
         figures_.mixed_count = options_.mixed;
+        figures_.period = options_.period;
         figures_.mixed_dirty = options_.mixed_dirty;
         figures_.scaling_dirty = options_.scaling_dirty;
         if (options_.mixed > 0)
@@ -111,7 +113,7 @@ private:
     Result<void> measure(Contestant& contestant, const Volumes& volumes, unsigned dirty, Samples& samples) {
         if (stop_asked) return fail(ErrorKind::lost, "interrupted");
         if (auto made = make_dirty(volumes, dirty); !made) return made;
-        const auto stall = measure_stall(contestant, volumes);
+        const auto stall = measure_stall(contestant, volumes, std::chrono::milliseconds(options_.period));
         if (!stall) return tl::unexpected<Error>(stall.error());
         const auto count = static_cast<unsigned>(volumes.size());
         samples[contestant.name()][count].push_back(stall->stall.length());
@@ -253,6 +255,7 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(0U, quiesced::bench::kMostFileSystems));
     app.add_option("--mixed", options.mixed, "How many mixed file systems (default 16; 0: none)")->check(CLI::Range(0U, quiesced::bench::kMostFileSystems));
     app.add_option("--runs", options.runs, "How often each is measured (default 5)")->check(CLI::Range(1U, 1000U));
+    app.add_option("--period", options.period, "ms from one write of a writer to its next (default 1)")->check(CLI::Range(1U, 1000U));
     app.add_option("--dirty", options.mixed_dirty, "MiB written to each mixed file system before (default 20)")->check(CLI::Range(0U, 100U));
     app.add_option("--contestants", options.contestants, "Some of nothing,quiesced,unexpedited,qemu_ga,fsfreeze (default: all)")->delimiter(',')
         ->check(CLI::IsMember(options.contestants));

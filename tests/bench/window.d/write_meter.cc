@@ -17,8 +17,8 @@ namespace quiesced::bench {
 namespace {
 
 constexpr std::size_t kBlock = 4096;
-constexpr off_t kFileSize = 1024 * kBlock; ///< a page is written again after a second only, when it is long on the disk
-constexpr std::chrono::milliseconds kPeriod{1};
+constexpr off_t kFileSize = 1024 * kBlock; ///< a page is written again after 1024 periods only, when it is long on the disk
+constexpr std::chrono::milliseconds kLookAgain{1};
 constexpr std::chrono::nanoseconds kSlack{300'000};
 constexpr std::chrono::seconds kPatience{10};
 
@@ -30,8 +30,8 @@ void sleep_until(Monotonic::time_point when) noexcept {
 
 } // namespace
 
-Result<std::unique_ptr<WriteMeters>> WriteMeters::start(const std::vector<std::string>& folders) {
-    std::unique_ptr<WriteMeters> meters(new WriteMeters); // house-allow(new): private constructor, owned at once
+Result<std::unique_ptr<WriteMeters>> WriteMeters::start(const std::vector<std::string>& folders, std::chrono::milliseconds period) {
+    std::unique_ptr<WriteMeters> meters(new WriteMeters(period)); // house-allow(new): private constructor, owned at once
     for (const auto& folder : folders) {
         auto meter = std::make_unique<Meter>();
         meter->folder = folder;
@@ -70,7 +70,7 @@ void WriteMeters::write(Meter& meter) const noexcept {
         if (ended - started > meter.longest.length()) meter.longest = {.started = started, .ended = ended};
         meter.writes.fetch_add(1);
         // One write that took long is not made up for by many short ones.
-        due = std::max<Monotonic::time_point>(due + kPeriod, ended);
+        due = std::max<Monotonic::time_point>(due + period_, ended);
         sleep_until(due);
     }
 }
@@ -87,7 +87,7 @@ Result<void> WriteMeters::wait_for_writes(std::uint64_t count) const {
         }
         if (const int error = meter.error_number.load(); error != 0) return fail_errno("cannot write below " + meter.folder, error);
         if (Monotonic::now() > until) return fail(ErrorKind::deadline, "writes below " + meter.folder + " do not return");
-        sleep_until(Monotonic::now() + kPeriod);
+        sleep_until(Monotonic::now() + kLookAgain);
     }
     return {};
 }

@@ -27,7 +27,7 @@ struct Stall {
 class WriteMeters {
 public:
     /// Starts a thread for each folder and returns when each has written. Errors: kernel.
-    static Result<std::unique_ptr<WriteMeters>> start(const std::vector<std::string>& folders);
+    static Result<std::unique_ptr<WriteMeters>> start(const std::vector<std::string>& folders, std::chrono::milliseconds period);
     /// Ends the threads; a thread whose write does not return is waited for.
     ~WriteMeters();
     WriteMeters(const WriteMeters&) = delete;
@@ -49,9 +49,10 @@ private:
         std::atomic<int> error_number{0};
         std::thread thread;
     };
-    WriteMeters() = default;
+    explicit WriteMeters(std::chrono::milliseconds period) : period_(period) {}
     void write(Meter& meter) const noexcept;
 
+    const std::chrono::milliseconds period_; ///< from the begin of one write to that of the next
     std::atomic<bool> stop_{false};
     std::atomic<std::uint64_t> forgotten_{0};
     std::vector<std::unique_ptr<Meter>> meters_;

@@ -263,6 +263,18 @@ TEST_F(FreezerTest, FileSystemsAreFlushedOneAfterAnother) {
     EXPECT_GE(Monotonic::now() - begun, milliseconds(75));
 }
 
+TEST_F(FreezerTest, AfterALongPassOfTheFlushFewAreFlushedAtOnce) {
+    for (const auto* name : {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"}) {
+        add_member(name);
+        world_->point(SimCall::sync, name).delay(milliseconds(40));
+    }
+    start();
+    const auto begun = Monotonic::now();
+    ASSERT_THAT(client_->flush(seconds(30)), Succeeds());
+    // One after another, then three times four at once, then all at once; with all at once from the second on it were 560.
+    EXPECT_GE(Monotonic::now() - begun, milliseconds(12 * 40 + 3 * 40 + 40));
+}
+
 TEST_F(FreezerTest, AFlushThatDoesNotReturnKeepsNoOtherWaiting) {
     for (const auto* name : {"stuck", "b", "c", "d"}) add_member(name);
     auto& stuck = world_->point(SimCall::sync, "stuck");
