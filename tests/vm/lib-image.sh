@@ -10,7 +10,7 @@ vm_cache=${QUIESCED_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/quiesced}
 readonly vm_home vm_cache
 
 readonly image_size=4G  # sparse: an image takes up about 700 MiB
-readonly image_kept=2   # images of older recipes are dropped beyond this many
+readonly image_kept=4   # images of older recipes are dropped beyond this many
 
 say() { printf 'vm: %s\n' "$*" >&2; }
 fail() {
