@@ -2,19 +2,26 @@
 #include "log.h"
 
 #include <sys/stat.h>
+#include <sys/uio.h>
+#include <syslog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
 #include <memory>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <spdlog/logger.h>
 #include <spdlog/sinks/sink.h>
 #include <spdlog/spdlog.h>
+#define SD_JOURNAL_SUPPRESS_LOCATION 1 // of no use to an admin, and each line would carry it
+#include <systemd/sd-journal.h>
 
 namespace quiesced {
 namespace {
@@ -27,16 +34,28 @@ bool is_journal() {
     return std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino) == stream;
 }
 
-/// sd-daemon(3)
-const char* priority(int level) {
+/// syslog(3)
+int priority(int level) {
     switch (level) {
-    case spdlog::level::critical: return "<2>";
-    case spdlog::level::err: return "<3>";
-    case spdlog::level::warn: return "<4>";
-    case spdlog::level::info: return "<6>";
-    default: return "<7>";
+    case spdlog::level::critical: return LOG_CRIT;
+    case spdlog::level::err: return LOG_ERR;
+    case spdlog::level::warn: return LOG_WARNING;
+    case spdlog::level::info: return LOG_INFO;
+    default: return LOG_DEBUG;
     }
 }
+
+spdlog::level::level_enum level_of(LogLevel level) {
+    switch (level) {
+    case LogLevel::info: return spdlog::level::info;
+    case LogLevel::warning: return spdlog::level::warn;
+    case LogLevel::error: return spdlog::level::err;
+    }
+    return spdlog::level::info;
+}
+
+/// The one that lives; there is one at a time.
+std::atomic<Log*> current{nullptr};
 
 std::string clock_text(std::chrono::system_clock::time_point time) {
     const auto seconds = std::chrono::system_clock::to_time_t(time);
@@ -63,8 +82,7 @@ class Log::Sink final : public spdlog::sinks::sink {
 public:
     explicit Sink(Log& log) : log_(log) {}
     void log(const spdlog::details::log_msg& message) override {
-        log_.ring_.push(message.level, {message.payload.data(), message.payload.size()}, message.time);
-        log_.wake();
+        log_.push(message.level, {message.payload.data(), message.payload.size()}, message.time);
     }
     void flush() override {}
     void set_pattern(const std::string&) override {}
@@ -78,9 +96,11 @@ Log::Log(spdlog::level::level_enum level) : journal_(is_journal()), thread_([thi
     auto logger = std::make_shared<spdlog::logger>("quiesced", std::make_shared<Sink>(*this));
     logger->set_level(level);
     spdlog::set_default_logger(std::move(logger));
+    current = this;
 }
 
 Log::~Log() {
+    current = nullptr;
     spdlog::set_default_logger(std::make_shared<spdlog::logger>("none"));
     {
         const std::lock_guard lock(mutex_);
@@ -96,6 +116,18 @@ void Log::hold_while(std::function<bool()> held) {
     held_ = std::move(held);
     woken_ = true;
     changed_.notify_one();
+}
+
+void Log::push(int level, std::string_view text, std::chrono::system_clock::time_point time, Message message, std::string_view fields) {
+    ring_.push(level, text, time, static_cast<std::uint16_t>(message), fields);
+    wake();
+}
+
+void log_event(Message message, LogLevel level, const LogFields& fields, const std::string& text) {
+    auto* log = current.load();
+    const auto wanted = level_of(level);
+    if (log == nullptr || !spdlog::default_logger_raw()->should_log(wanted)) return;
+    log->push(wanted, text, std::chrono::system_clock::now(), message, pack_fields(fields));
 }
 
 void Log::wake() {
@@ -117,22 +149,36 @@ void Log::run() {
 }
 
 void Log::write_all() {
-    const auto head = [this](int level, std::chrono::system_clock::time_point time) {
+    const auto lost = ring_.drain([&](const LogRing::Line& line) { write(line); });
+    if (lost > 0) {
+        LogRing::Line line;
+        const auto text = std::to_string(lost) + " lines before these were lost: too many at once";
+        line.time = std::chrono::system_clock::now();
+        line.level = spdlog::level::warn;
+        line.length = static_cast<std::uint16_t>(text.size());
+        std::copy(text.begin(), text.end(), line.text.begin());
+        write(line);
+    }
+}
+
+void Log::write(const LogRing::Line& line) const {
+    std::string text(line.view());
+    // One entry of the journal is one line.
+    for (auto& c : text)
+        if (c == '\n') c = ' ';
+    if (journal_) {
         // journald notes when it gets a line; one that waited for the thaw says when it was logged.
-        if (journal_) return std::string(priority(level)) + original_time(time, std::chrono::system_clock::now());
-        const auto name = spdlog::level::to_string_view(static_cast<spdlog::level::level_enum>(level));
-        return clock_text(time) + " " + std::string(name.data(), name.size()) + ": ";
-    };
-    const auto lost = ring_.drain([&](const LogRing::Line& line) {
-        std::string text(line.view());
-        // One entry of the journal is one line.
-        for (auto& c : text)
-            if (c == '\n') c = ' ';
-        write_line(head(line.level, line.time) + text + "\n");
-    });
-    if (lost > 0)
-        write_line(head(spdlog::level::warn, std::chrono::system_clock::now()) + std::to_string(lost) +
-                   " lines before these were lost: too many at once\n");
+        const auto shown = original_time(line.time, std::chrono::system_clock::now()) + text;
+        const auto entry = journal_entry(line, priority(line.level), shown);
+        std::vector<iovec> parts;
+        for (const auto& field : entry) parts.push_back({.iov_base = const_cast<char*>(field.data()), .iov_len = field.size()}); // NOLINT(cppcoreguidelines-pro-type-const-cast): sendv only reads it
+        if (::sd_journal_sendv(parts.data(), static_cast<int>(parts.size())) >= 0) return;
+        // Without its socket the stream may still be there (sd-daemon(3) has its priorities).
+        write_line("<" + std::to_string(priority(line.level)) + ">" + shown + "\n");
+        return;
+    }
+    const auto name = spdlog::level::to_string_view(static_cast<spdlog::level::level_enum>(line.level));
+    write_line(clock_text(line.time) + " " + std::string(name.data(), name.size()) + ": " + text + "\n");
 }
 
 } // namespace quiesced

@@ -22,6 +22,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "announcer.h"
 #include "arrays/plugins.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -31,6 +32,7 @@
 #include "emergency.h"
 #include "freeze/recovery.h"
 #include "log.h"
+#include "metrics.h"
 #include "options.h"
 #include "sequence/journal.h"
 #include "sequence/set_manager.h"
@@ -76,12 +78,14 @@ bool recover_windows(const std::string& directory, std::set<std::string>* told =
             !told->insert(entry.set + joined(entry.report.failed)).second)
             continue;
         const auto say = [&](const char* what, const std::vector<std::string>& names) {
-            if (!names.empty()) spdlog::warn("set {} had been left open: {} {}", entry.set, what, joined(names));
+            if (!names.empty())
+                log_event(Message::left_open, LogLevel::warning, {.set = entry.set, .volume = {}, .state = {}}, "set " + entry.set + " had been left open: " + what + " " + joined(names));
         };
         say("thawed", entry.report.thawed);
         say("resumed", entry.report.resumed);
         say("unprimed", entry.report.unprimed);
-        for (const auto& failure : entry.report.failed) spdlog::error("set {}: {}", entry.set, failure);
+        for (const auto& failure : entry.report.failed)
+            log_event(Message::not_mended, LogLevel::error, {.set = entry.set, .volume = {}, .state = {}}, "set " + entry.set + ": " + failure);
     }
     if (recovered->empty() && told == nullptr) spdlog::info("nothing was left frozen or suspended");
     return clean;
@@ -97,7 +101,8 @@ bool recover_lost_writers(const std::string& directory) {
     }
     bool clean = true;
     for (const auto& entry : *recovered) {
-        if (!entry.thawed.empty()) spdlog::warn("set {} had been left open: thawed the writers {}", entry.set, joined(entry.thawed));
+        if (!entry.thawed.empty())
+            log_event(Message::left_open, LogLevel::warning, {.set = entry.set, .volume = {}, .state = {}}, "set " + entry.set + " had been left open: thawed the writers " + joined(entry.thawed));
         for (const auto& failure : entry.failed) spdlog::error("set {}: {}", entry.set, failure);
         clean = clean && entry.failed.empty();
     }
@@ -129,54 +134,6 @@ private:
     std::jthread thread_;
 };
 
-/// Tells the log and the service manager what the sets do, and hands it on to the bus.
-class Announcer final : public SetEvents {
-public:
-    Announcer(SetEvents& next, Log& log) : next_(next), log_(log) {}
-
-    void set_added(const std::shared_ptr<SnapshotSet>& set) override {
-        spdlog::info("set {}: {} ({})", set->id().text(), state_name(set->state()), joined(set->volumes()));
-        next_.set_added(set);
-    }
-    void set_abandoned(const SetId& set, const std::string& error) override {
-        if (error.empty()) spdlog::warn("set {} was lost or had failed; what was left of it is removed", set.text());
-        else spdlog::error("set {} was lost or has failed, and is not undone completely: {}. It is tried again.", set.text(), error);
-    }
-    void set_removed(const SetId& set) override {
-        spdlog::info("set {}: removed", set.text());
-        next_.set_removed(set);
-    }
-    void set_not_rebuilt(const SetId& set, const std::string& reason) override {
-        spdlog::error("set {} has snapshots and no manifest: {}", set.text(), reason);
-        next_.set_not_rebuilt(set, reason);
-    }
-    void space_low(const SetId& set, const SpaceLevel& level) override {
-        spdlog::warn("set {}: {} is {:.0f} % full ({} of the snapshot of {})", set.text(), level.fill.name, level.fill.percent, level.fill.kind, level.fill.volume);
-        next_.space_low(set, level);
-    }
-    void snapshot_lost(const SetId& set, const Fill& fill) override {
-        spdlog::error("set {}: the snapshot of {} is lost: {}", set.text(), fill.volume, fill.lost);
-        next_.snapshot_lost(set, fill);
-    }
-    void state_changed(const SetId& set, State state, const std::string& consistency, const std::string& error) override {
-        next_.state_changed(set, state, consistency, error);
-        if (state == State::failed)
-            spdlog::error("set {}: failed: {}", set.text(), error);
-        else
-            spdlog::info("set {}: {}{}", set.text(), state_name(state), consistency.empty() ? "" : ", consistency " + consistency);
-        log_.wake();
-        // Not on the set's thread: the service manager may be blocked on a frozen file system.
-        notify_.post([text = "STATUS=Set " + set.text() + " is " + std::string(state_name(state)) + "."] {
-            ::sd_notify(0, text.c_str());
-        });
-    }
-
-private:
-    SetEvents& next_;
-    Log& log_;
-    Executor notify_;
-};
-
 SetManager::Providers make_providers(const Plugins& plugins) {
     return [&plugins, lvm = std::make_shared<LvmProvider>(), host = std::make_shared<HostProvider>()] {
         auto providers = plugins.providers();
@@ -184,6 +141,21 @@ SetManager::Providers make_providers(const Plugins& plugins) {
         providers.push_back(host);
         return providers;
     };
+}
+
+/// What the metrics have of the sets.
+void read_sets(const SetManager& manager, MetricsSample& sample) {
+    for (const auto& set : manager.sets()) {
+        const auto manifest = set->describe();
+        const auto state = set->state();
+        ++sample.sets.at(static_cast<std::size_t>(state));
+        sample.stuck += manifest.stuck.size();
+        if (state != State::complete) continue;
+        if (manifest.consistency == kLost) ++sample.lost;
+        // They are sorted by age, and an id begins with the time when the set was made.
+        sample.last_set = std::stoull(set->id().text().substr(0, 8), nullptr, 16);
+        if (manifest.window_ms) sample.window_seconds = *manifest.window_ms / 1000;
+    }
 }
 
 /// Everything is thawed and undone when this returns; all sets side by side.
@@ -226,7 +198,7 @@ public:
     }
     Result<void> reload() {
         auto done = try_reload();
-        if (!done) spdlog::warn("the configuration stays as it was: {}", done.error().message());
+        if (!done) log_event(Message::not_reloaded, LogLevel::warning, {}, "the configuration stays as it was: " + done.error().message());
         return done;
     }
 
@@ -241,7 +213,8 @@ private:
         spdlog::default_logger()->set_level(spdlog::level::from_str(fresh->log_level));
         const bool later = fresh->state_directory != settings_.state_directory || fresh->plugin_directory != settings_.plugin_directory ||
                            fresh->keep_failed != settings_.keep_failed;
-        spdlog::info("the configuration is reloaded{}", later ? "; state_directory, plugin_directory and keep_failed change with the next start" : "");
+        log_event(Message::reloaded, LogLevel::info, {},
+                  std::string("the configuration is reloaded") + (later ? "; state_directory, plugin_directory and keep_failed change with the next start" : ""));
         return {};
     }
 
@@ -276,7 +249,8 @@ int serve(CommandLine line, const DaemonOptions& options, Log& log, const sigset
     Reloader reloader(line, options);
     auto bus = Bus::connect({.bus = options.bus, .version = version, .keep_failed = options.settings.keep_failed, .reload = [&reloader] { return reloader.reload(); }});
     if (!bus) return give_up(bus.error());
-    Announcer announcer(**bus, log);
+    Metrics metrics(options.run_directory, version);
+    Announcer announcer(**bus, log, metrics);
     ManifestStore store(options.settings.state_directory + "/sets");
     SetManagerOptions manager_options;
     auto& environment = manager_options.environment;
@@ -305,7 +279,11 @@ int serve(CommandLine line, const DaemonOptions& options, Log& log, const sigset
         else spdlog::warn("the space of snapshots is not watched: {}", events.error().message());
     }
     log.hold_while([&manager] { return manager.in_window(); });
-    const ScopeExit release([&log] { log.hold_while({}); });
+    const ScopeExit release([&] {
+        log.hold_while({});
+        metrics.finish();
+    });
+    metrics.attach({.read = [&manager](MetricsSample& sample) { read_sets(manager, sample); }, .in_window = [&manager] { return manager.in_window(); }});
     if (auto loaded = manager.load(); !loaded) return give_up(loaded.error());
 
     std::atomic<bool> bus_lost = false;
@@ -316,7 +294,8 @@ int serve(CommandLine line, const DaemonOptions& options, Log& log, const sigset
     };
     reloader.attach(manager);
     if (auto serving = (*bus)->serve(manager, plugins, on_lost); !serving) return give_up(serving.error());
-    spdlog::info("quiesced {} is ready on the {} bus, {} sets on disk", version, options.bus, manager.sets().size());
+    log_event(Message::ready, LogLevel::info, {},
+              "quiesced " + version + " is ready on the " + options.bus + " bus, " + std::to_string(manager.sets().size()) + " sets on disk");
     ::sd_notify(0, "READY=1\nSTATUS=No set is being taken.");
 
     for (int number = SIGHUP; number == SIGHUP;)

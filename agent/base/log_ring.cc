@@ -30,7 +30,8 @@ LogRing::LogRing(std::size_t capacity) : lines_(std::max<std::size_t>(capacity, 
     (void)::mlock(lines_.data(), lines_.size() * sizeof(Line));
 }
 
-void LogRing::push(int level, std::string_view text, std::chrono::system_clock::time_point time) {
+void LogRing::push(int level, std::string_view text, std::chrono::system_clock::time_point time, std::uint16_t message, std::string_view fields) {
+    if (fields.size() > kMostFields) fields = {};
     const std::lock_guard lock(mutex_);
     Line& line = lines_[(first_ + count_) % lines_.size()];
     if (count_ == lines_.size()) {
@@ -39,11 +40,13 @@ void LogRing::push(int level, std::string_view text, std::chrono::system_clock::
     } else {
         ++count_;
     }
-    const auto kept = cut(text, line.text.size());
+    const auto kept = cut(text, line.text.size() - fields.size());
     line.time = time;
     line.level = level;
+    line.message = message;
     line.length = static_cast<std::uint16_t>(kept.size());
-    std::copy(kept.begin(), kept.end(), line.text.begin());
+    line.fields_length = static_cast<std::uint16_t>(fields.size());
+    std::copy(fields.begin(), fields.end(), std::copy(kept.begin(), kept.end(), line.text.begin()));
 }
 
 std::uint64_t LogRing::drain(const std::function<void(const Line&)>& sink) {

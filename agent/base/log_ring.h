@@ -21,16 +21,21 @@ public:
     struct Line {
         std::chrono::system_clock::time_point time;
         int level = 0; ///< the logger's own number, handed through
+        std::uint16_t message = 0; ///< which one of a catalogue, handed through; 0: none
         std::uint16_t length = 0;
-        std::array<char, 494> text{}; ///< UTF-8; longer lines are cut between characters
+        std::uint16_t fields_length = 0;
+        std::array<char, 494> text{}; ///< UTF-8; longer lines are cut between characters. The fields come behind it
         [[nodiscard]] std::string_view view() const { return {text.data(), length}; }
+        [[nodiscard]] std::string_view fields() const { return {text.data() + length, fields_length}; }
     };
+    static constexpr std::size_t kMostFields = 240; ///< bytes; a line keeps none where they are longer
 
     /// `capacity` lines of 512 bytes each; the pages are touched and mlock()ed (a refusal to lock is no error).
     explicit LogRing(std::size_t capacity = 1024);
 
     /// Keeps a line; when the ring is full, the oldest line is lost and counted.
-    void push(int level, std::string_view text, std::chrono::system_clock::time_point time);
+    /// `fields` are kept beside the text, for who reads the journal by a program.
+    void push(int level, std::string_view text, std::chrono::system_clock::time_point time, std::uint16_t message = 0, std::string_view fields = {});
 
     /// Hands each kept line over, oldest first, and empties the ring. Returns how many lines had been lost. The sink
     /// runs without the lock: it may block or push() again (for the next drain).

@@ -75,7 +75,7 @@ void Authority::ask_polkit(const Caller& caller, const Question& question, Decid
             return decided(denied(caller, action, "polkit did not answer: " + std::string(error->getMessage())));
         }
         if (std::get<0>(verdict)) return decided(caller);
-        decided(denied(caller, action, std::get<1>(verdict) ? "polkit wants a password first, for which the option 'interactive' must be true"
+        decided(denied(caller, action, std::get<1>(verdict) ? "polkit wants a password first, which it may ask for only if the option 'interactive' is true or the message allows it"
                                                             : "polkit does not grant it"));
     };
     try {

@@ -152,15 +152,44 @@ void Bus::set_removed(const SetId& set) {
     });
 }
 
+void Bus::warn(const SetId& set, const std::string& volume, const char* kind, const std::string& message, const Dict& details) {
+    try {
+        if (manager_object_) manager_object_->emitWarning(set.text(), utf8(volume), kind, utf8(message), details);
+    } catch (const sdbus::Error&) { // NOLINT(bugprone-empty-catch)
+        // As above.
+    }
+}
+
+void Bus::progress(const SetId& set, const SetProgress& progress) {
+    events_.post([this, set, progress] {
+        if (const auto object = sets_.find(set); object != sets_.end()) object->second->emit_progress(progress);
+    });
+}
+
+void Bus::set_noted(const SetId& set, const std::string& sentence) {
+    events_.post([this, set, sentence] { warn(set, {}, "note", sentence); });
+}
+
+void Bus::set_abandoned(const SetId& set, const std::string& error) {
+    if (!error.empty()) events_.post([this, set, error] { warn(set, {}, "not_undone", error); });
+}
+
+void Bus::set_not_rebuilt(const SetId& set, const std::string& reason) {
+    events_.post([this, set, reason] { warn(set, {}, "not_rebuilt", reason); });
+}
+
 void Bus::space_low(const SetId& set, const SpaceLevel& level) {
     events_.post([this, set, level] {
         if (const auto object = sets_.find(set); object != sets_.end()) object->second->emit_space_low(level);
+        warn(set, level.fill.volume, "space_low",
+             level.fill.name + ", the " + level.fill.kind + " of its snapshot, is " + std::to_string(level.level) + " % full", {{"level", sdbus::Variant(level.level)}});
     });
 }
 
 void Bus::snapshot_lost(const SetId& set, const Fill& fill) {
     events_.post([this, set, fill] {
         if (const auto object = sets_.find(set); object != sets_.end()) object->second->emit_lost(fill);
+        warn(set, fill.volume, "snapshot_lost", fill.lost);
     });
 }
 
@@ -173,6 +202,7 @@ void Bus::state_changed(const SetId& set, State state, const std::string& /*cons
         if (state == State::failed)
             if (const auto known = context_->manager.find(set)) stuck = known->describe().stuck;
         object->second->emit_state(state, error, stuck);
+        for (const auto& name : stuck) warn(set, name, "stuck", "its freeze or thaw has not returned from the kernel: a disk below it does not answer");
     });
     if (state == State::failed) expiry_.add(set);
 }

@@ -45,12 +45,17 @@ public:
     void set_removed(const SetId& set) override;
     void space_low(const SetId& set, const SpaceLevel& level) override;
     void snapshot_lost(const SetId& set, const Fill& fill) override;
+    void progress(const SetId& set, const SetProgress& progress) override;
+    void set_noted(const SetId& set, const std::string& sentence) override;
+    void set_abandoned(const SetId& set, const std::string& error) override;
+    void set_not_rebuilt(const SetId& set, const std::string& reason) override;
     void state_changed(const SetId& set, State state, const std::string& consistency, const std::string& error) override;
 
 private:
     explicit Bus(BusOptions options);
     void forget_failed(const SetId& id);
     void publish(const std::shared_ptr<SnapshotSet>& set);
+    void warn(const SetId& set, const std::string& volume, const char* kind, const std::string& message, const Dict& details = {}); ///< on the events thread
     void publish_plugins(const std::vector<std::string>& names);
     void run_loop(const std::function<void(const std::string&)>& lost);
 

@@ -28,7 +28,7 @@ void when_permitted(BusContext& context, const sdbus::IObject& object, const Rep
     if (auto known = options.only(permit.options); !known) return reply.error(known.error());
     const auto interactive = options.get(kInteractive, false);
     if (!interactive) return reply.error(interactive.error());
-    context.authority.ask(object, {.action = permit.action, .interactive = *interactive, .owner = permit.owner},
+    context.authority.ask(object, {.action = permit.action, .interactive = *interactive || bus_caller_may_be_asked(object), .owner = permit.owner},
                           [reply, work = std::move(work)](const Result<Caller>& caller) {
                               if (!caller) return reply.error(caller.error());
                               work(*caller);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <sdbus-c++/sdbus-c++.h>
+#include <systemd/sd-bus.h>
 #if __has_include(<sdbus-c++/VTableItems.h>)
 #define QUIESCED_SDBUS_MAJOR 2
 #else
@@ -66,6 +67,22 @@ inline std::optional<std::uint32_t> bus_caller_uid(const sdbus::IObject& object)
     } catch (const sdbus::Error&) {
         return std::nullopt;
     }
+}
+
+/// The caller of the message that is being handled set ALLOW_INTERACTIVE_AUTHORIZATION on it, as systemctl and busctl do: polkit may ask
+/// its user for a password meanwhile. Likewise.
+inline bool bus_caller_may_be_asked(const sdbus::IObject& object) {
+    // The library has no call for the flag, but lets its heirs have the message.
+    struct Heir : sdbus::Message {
+        static auto handle_of(const sdbus::Message& message) { return static_cast<sd_bus_message*>(message.*&Heir::msg_); }
+    };
+#if QUIESCED_SDBUS_MAJOR >= 2
+    const auto message = object.getCurrentlyProcessedMessage();
+    return message.isValid() && sd_bus_message_get_allow_interactive_authorization(Heir::handle_of(message)) > 0;
+#else
+    const auto* message = object.getCurrentlyProcessedMessage();
+    return message != nullptr && sd_bus_message_get_allow_interactive_authorization(Heir::handle_of(*message)) > 0;
+#endif
 }
 
 /// Calls back on the bus's thread for each message that matches, until the slot is gone.

@@ -51,6 +51,14 @@ void SnapshotSetObject::emit_lost(const Fill& fill) {
     }
 }
 
+void SnapshotSetObject::emit_progress(const SetProgress& progress) {
+    try {
+        emitProgress(progress.step, utf8(progress.member), progress.done, progress.total, {});
+    } catch (const sdbus::Error&) { // NOLINT(bugprone-empty-catch)
+        // As above.
+    }
+}
+
 void SnapshotSetObject::run(Step step, sdbus::Result<>&& result, const Dict& options) {
     const Reply<> reply(std::move(result));
     Permit permit{.action = Action::snapshot};

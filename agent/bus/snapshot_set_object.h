@@ -26,6 +26,7 @@ public:
 
     void emit_space_low(const SpaceLevel& level);
     void emit_lost(const Fill& fill);
+    void emit_progress(const SetProgress& progress);
 
 private:
     void Prepare(sdbus::Result<>&& result, Dict options) override { run(Step::prepare, std::move(result), options); }

@@ -6,6 +6,7 @@
 #include <cctype>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "base/ids.h"
 #include "bus/sdbus_compat.h"
 #include "ctl/message_json.h"
+#include "ctl/password_agent.h"
 #include "org.quiesced1.Manager.proxy.h"
 #include "org.quiesced1.SnapshotSet.proxy.h"
 
@@ -40,6 +42,7 @@ public:
 private:
     void onSetAdded(const sdbus::ObjectPath&) override {}
     void onSetRemoved(const sdbus::ObjectPath&) override {}
+    void onWarning(const std::string& /*set*/, const std::string& /*volume*/, const std::string& /*kind*/, const std::string& /*message*/, const Dict& /*details*/) override {}
 };
 
 class SetProxy final : public sdbus::ProxyInterfaces<org::quiesced1::SnapshotSet_proxy> {
@@ -50,6 +53,7 @@ public:
 private:
     void onSpaceLow(const std::string& /*member*/, const std::uint32_t& /*level*/, const std::map<std::string, sdbus::Variant>& /*details*/) override {}
     void onSnapshotLost(const std::string& /*member*/, const std::string& /*reason*/, const std::map<std::string, sdbus::Variant>& /*details*/) override {}
+    void onProgress(const std::string& /*step*/, const std::string& /*member*/, const std::uint32_t& /*done*/, const std::uint32_t& /*total*/, const Dict& /*details*/) override {}
     void onStateChanged(const std::string&, const Dict&) override {}
 };
 
@@ -86,6 +90,12 @@ auto attempt_on(const std::string& set, Call call) -> Answer<decltype(call())> {
     return answer;
 }
 
+/// Throws sdbus::Error.
+std::unique_ptr<sdbus::IConnection> open_place(const BusPlace& place) {
+    if (!place.host.empty()) return sdbus::createRemoteSystemBusConnection(place.host);
+    return open_bus(place.machine.empty() ? place.bus : "x-machine-unix:machine=" + place.machine);
+}
+
 std::string id_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 } // namespace
@@ -116,8 +126,7 @@ Answer<Client> Client::connect(const BusPlace& place) {
         return tl::unexpected<ClientError>(ClientError{ExitCode::usage, "", "'" + place.machine + "' is no name of a machine. See: machinectl list"});
     const auto where = !place.host.empty() ? "of the host '" + place.host + "'" : !place.machine.empty() ? "of the machine '" + place.machine + "'" : "'" + place.bus + "'";
     try {
-        auto connection = !place.host.empty() ? sdbus::createRemoteSystemBusConnection(place.host)
-                                              : open_bus(place.machine.empty() ? place.bus : "x-machine-unix:machine=" + place.machine);
+        auto connection = open_place(place);
         connection->setMethodCallTimeout(kPatience);
         return Client(std::move(connection));
     } catch (const sdbus::Error& error) {
@@ -126,21 +135,33 @@ Answer<Client> Client::connect(const BusPlace& place) {
     }
 }
 
+void Client::allow_asking() {
+    interactive_ = true;
+    agent_ = std::make_unique<PasswordAgent>();
+}
+
+std::map<std::string, sdbus::Variant> Client::options() const {
+    Dict options;
+    if (interactive_) options.emplace("interactive", sdbus::Variant(true));
+    return options;
+}
+
 // What these two answer grows from release to release: it is shown as it comes, not field by field.
 
 Answer<nlohmann::json> Client::volumes() {
     return attempt([this] {
         const auto proxy = sdbus::createProxy(*connection_, BusServiceName(kService), sdbus::ObjectPath(kManager));
-        return call_for_json(*proxy, kManagerInterface, "ListVolumes", Dict());
+        return call_for_json(*proxy, kManagerInterface, "ListVolumes", options());
     });
 }
 
 Answer<nlohmann::json> Client::plan(const std::vector<std::string>& volumes, std::chrono::milliseconds sample, const std::string& store) {
     return attempt([&] {
         const auto proxy = sdbus::createProxy(*connection_, BusServiceName(kService), sdbus::ObjectPath(kManager));
-        Dict options{{"sample_ms", sdbus::Variant(static_cast<std::uint32_t>(sample.count()))}};
-        if (!store.empty()) options["store"] = sdbus::Variant(store);
-        return call_for_json(*proxy, kManagerInterface, "Plan", volumes, options);
+        auto wanted = options();
+        wanted["sample_ms"] = sdbus::Variant(static_cast<std::uint32_t>(sample.count()));
+        if (!store.empty()) wanted["store"] = sdbus::Variant(store);
+        return call_for_json(*proxy, kManagerInterface, "Plan", volumes, wanted);
     });
 }
 
@@ -153,15 +174,19 @@ Answer<nlohmann::json> Client::match(const nlohmann::json& disks, bool remember,
             for (const auto& [key, value] : disk.items())
                 dict[key] = value.is_string() ? sdbus::Variant(value.get<std::string>()) : sdbus::Variant(value.get<std::uint64_t>());
         }
-        return call_for_json(*proxy, kManagerInterface, "MatchDisks", dicts,
-                             Dict{{"remember", sdbus::Variant(remember)}, {"forget", sdbus::Variant(forget)}});
+        auto wanted = options();
+        wanted["remember"] = sdbus::Variant(remember);
+        wanted["forget"] = sdbus::Variant(forget);
+        return call_for_json(*proxy, kManagerInterface, "MatchDisks", dicts, wanted);
     });
 }
 
 Answer<nlohmann::json> Client::plugins(bool refresh) {
     return attempt([&] {
         auto plugins = nlohmann::json::array();
-        for (const auto& path : ManagerProxy(*connection_).ListPlugins({{"refresh", sdbus::Variant(refresh)}})) {
+        auto wanted = options();
+        wanted["refresh"] = sdbus::Variant(refresh);
+        for (const auto& path : ManagerProxy(*connection_).ListPlugins(wanted)) {
             const auto proxy = sdbus::createProxy(*connection_, BusServiceName(kService), path);
             plugins.push_back(call_for_json(*proxy, "org.freedesktop.DBus.Properties", "GetAll", std::string("org.quiesced1.Plugin")));
         }
@@ -172,7 +197,7 @@ Answer<nlohmann::json> Client::plugins(bool refresh) {
 Answer<std::vector<std::string>> Client::sets() {
     return attempt([this] {
         std::vector<std::string> ids;
-        for (const auto& path : ManagerProxy(*connection_).ListSets({})) ids.push_back(id_of(path));
+        for (const auto& path : ManagerProxy(*connection_).ListSets(options())) ids.push_back(id_of(path));
         return ids;
     });
 }
@@ -180,22 +205,24 @@ Answer<std::vector<std::string>> Client::sets() {
 Answer<std::string> Client::create(const std::vector<std::string>& volumes, const SetWishes& wishes) {
     return attempt([&] {
         const auto ms = [](std::chrono::milliseconds time) { return sdbus::Variant(static_cast<std::uint32_t>(time.count())); };
-        Dict options{{"bind", sdbus::Variant(wishes.bind)}, {"deadline_ms", ms(wishes.deadline)}};
-        if (wishes.member_limit.count() > 0) options["member_limit_ms"] = ms(wishes.member_limit);
-        if (wishes.accept_foreign_freeze) options["foreign_freeze"] = sdbus::Variant(std::string("accept"));
-        if (!wishes.providers.empty()) options["providers"] = sdbus::Variant(wishes.providers);
-        if (!wishes.store.empty()) options["store"] = sdbus::Variant(wishes.store);
-        if (wishes.keep_journal) options["relinquish_journal"] = sdbus::Variant(false);
-        return id_of(ManagerProxy(*connection_).CreateSet(volumes, options));
+        auto wanted = options();
+        wanted["bind"] = sdbus::Variant(wishes.bind);
+        wanted["deadline_ms"] = ms(wishes.deadline);
+        if (wishes.member_limit.count() > 0) wanted["member_limit_ms"] = ms(wishes.member_limit);
+        if (wishes.accept_foreign_freeze) wanted["foreign_freeze"] = sdbus::Variant(std::string("accept"));
+        if (!wishes.providers.empty()) wanted["providers"] = sdbus::Variant(wishes.providers);
+        if (!wishes.store.empty()) wanted["store"] = sdbus::Variant(wishes.store);
+        if (wishes.keep_journal) wanted["relinquish_journal"] = sdbus::Variant(false);
+        return id_of(ManagerProxy(*connection_).CreateSet(volumes, wanted));
     });
 }
 
 Answer<std::string> Client::take(const std::string& set) {
-    return attempt_on(set, [&] { return SetProxy(*connection_, set).Take({}); });
+    return attempt_on(set, [&] { return SetProxy(*connection_, set).Take(options()); });
 }
 
 Answer<std::string> Client::describe(const std::string& set) {
-    return attempt_on(set, [&] { return SetProxy(*connection_, set).Describe({}); });
+    return attempt_on(set, [&] { return SetProxy(*connection_, set).Describe(options()); });
 }
 
 Answer<std::string> Client::state(const std::string& set) {
@@ -203,69 +230,118 @@ Answer<std::string> Client::state(const std::string& set) {
 }
 
 Answer<std::string> Client::map(const std::string& set) {
-    return attempt_on(set, [&] { return SetProxy(*connection_, set).Map({}); });
+    return attempt_on(set, [&] { return SetProxy(*connection_, set).Map(options()); });
 }
 
 Answer<void> Client::remove(const std::string& set) {
-    return attempt_on(set, [&] { SetProxy(*connection_, set).Delete({}); });
+    return attempt_on(set, [&] { SetProxy(*connection_, set).Delete(options()); });
 }
 
 Answer<void> Client::thaw(const std::string& set) {
-    return attempt_on(set, [&] { SetProxy(*connection_, set).Thaw({}); });
+    return attempt_on(set, [&] { SetProxy(*connection_, set).Thaw(options()); });
 }
 
 Answer<void> Client::step(const std::string& set, const std::string& name) {
     return attempt_on(set, [&] {
         const auto proxy = sdbus::createProxy(*connection_, BusServiceName(kService), sdbus::ObjectPath(kSets + set));
-        proxy->callMethod(name).onInterface(kSetInterface).withArguments(Dict());
+        proxy->callMethod(name).onInterface(kSetInterface).withArguments(options());
     });
 }
 
 Answer<void> Client::keep_alive(const std::string& set) {
-    return attempt_on(set, [&] { SetProxy(*connection_, set).KeepAlive({}); });
+    return attempt_on(set, [&] { SetProxy(*connection_, set).KeepAlive(options()); });
 }
 
 Answer<nlohmann::json> Client::leases() {
     return attempt([this] {
         const auto proxy = sdbus::createProxy(*connection_, BusServiceName(kService), sdbus::ObjectPath(kManager));
-        return call_for_json(*proxy, kManagerInterface, "ListLeases", Dict());
+        return call_for_json(*proxy, kManagerInterface, "ListLeases", options());
     });
 }
 
 Answer<void> Client::reload() {
-    return attempt([this] { ManagerProxy(*connection_).Reload({}); });
+    return attempt([this] { ManagerProxy(*connection_).Reload(options()); });
 }
 
-ClientError Client::watch(const std::function<void(const SetNews&)>& told) {
+Answer<std::string> Client::version() {
+    return attempt([this] { return ManagerProxy(*connection_).Version(); });
+}
+
+Answer<nlohmann::json> Client::unit(const std::string& name, const char* interface) {
+    return attempt([&] {
+        const BusServiceName systemd("org.freedesktop.systemd1");
+        const auto manager = sdbus::createProxy(*connection_, systemd, sdbus::ObjectPath("/org/freedesktop/systemd1"));
+        const auto path = call_for_json(*manager, "org.freedesktop.systemd1.Manager", "LoadUnit", name).get<std::string>();
+        const auto proxy = sdbus::createProxy(*connection_, systemd, sdbus::ObjectPath(path));
+        return call_for_json(*proxy, "org.freedesktop.DBus.Properties", "GetAll", std::string(interface));
+    });
+}
+
+namespace {
+
+/// Nothing for a message of another kind. Throws sdbus::Error.
+std::optional<SetNews> read_news(sdbus::Message& message) {
+    const std::string member = message.getMemberName();
+    SetNews news;
+    Dict details;
+    if (member == "StateChanged") {
+        message >> news.state >> details;
+        news.set = id_of(message.getPath());
+        news.what = "state";
+        if (details.contains("error")) news.error = details.at("error").get<std::string>();
+    } else if (member == "Progress") {
+        message >> news.step >> news.volume >> news.done >> news.total;
+        news.set = id_of(message.getPath());
+        news.what = "progress";
+    } else if (member == "Warning") {
+        message >> news.set >> news.volume >> news.kind >> news.message;
+        news.what = "warning";
+    } else if (member == "SetAdded" || member == "SetRemoved") {
+        sdbus::ObjectPath path;
+        message >> path;
+        news.set = id_of(path);
+        news.what = member == "SetAdded" ? "added" : "removed";
+    } else if (member == "NameOwnerChanged") {
+        std::string name, old_owner, owner;
+        message >> name >> old_owner >> owner;
+        news.what = owner.empty() ? "ended" : "started";
+    } else {
+        return std::nullopt;
+    }
+    return news;
+}
+
+std::vector<sdbus::Slot> hear_news(sdbus::IConnection& connection, const std::function<void(const SetNews&)>& told) {
     const auto hear = [&told](sdbus::Message& message) {
-        const std::string member = message.getMemberName();
-        SetNews news;
-        if (member == "StateChanged") {
-            Dict details;
-            message >> news.state >> details;
-            news.set = id_of(message.getPath());
-            news.what = "state";
-            if (details.contains("error")) news.error = details.at("error").get<std::string>();
-        } else if (member == "SetAdded" || member == "SetRemoved") {
-            sdbus::ObjectPath path;
-            message >> path;
-            news.set = id_of(path);
-            news.what = member == "SetAdded" ? "added" : "removed";
-        } else if (member == "NameOwnerChanged") {
-            std::string name, old_owner, owner;
-            message >> name >> old_owner >> owner;
-            news.what = owner.empty() ? "ended" : "started";
-        } else {
-            return;
-        }
-        told(news);
+        if (const auto news = read_news(message)) told(*news);
     };
+    std::vector<sdbus::Slot> slots;
+    for (const auto* match : {"type='signal',sender='org.quiesced1',interface='org.quiesced1.Manager'",
+                              "type='signal',sender='org.quiesced1',interface='org.quiesced1.SnapshotSet'",
+                              "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.quiesced1'"})
+        slots.push_back(bus_match_message(connection, match, hear));
+    return slots;
+}
+
+class BusListener final : public Client::Listener {
+public:
+    BusListener(const BusPlace& place, std::function<void(const SetNews&)> told) : told_(std::move(told)), connection_(open_place(place)) {
+        slots_ = hear_news(*connection_, told_);
+        connection_->enterEventLoopAsync();
+    }
+    ~BusListener() override { connection_->leaveEventLoop(); }
+
+private:
+    std::function<void(const SetNews&)> told_;
+    std::unique_ptr<sdbus::IConnection> connection_;
+    std::vector<sdbus::Slot> slots_; ///< before the connection goes
+};
+
+} // namespace
+
+ClientError Client::watch(const std::function<void(const SetNews&)>& told) {
     try {
-        std::vector<sdbus::Slot> slots;
-        for (const auto* match : {"type='signal',sender='org.quiesced1',interface='org.quiesced1.Manager'",
-                                  "type='signal',sender='org.quiesced1',interface='org.quiesced1.SnapshotSet'",
-                                  "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.quiesced1'"})
-            slots.push_back(bus_match_message(*connection_, match, hear));
+        const auto slots = hear_news(*connection_, told);
         connection_->enterEventLoop();
     } catch (const sdbus::Error& error) {
         return translate(error);
@@ -273,8 +349,12 @@ ClientError Client::watch(const std::function<void(const SetNews&)>& told) {
     return {ExitCode::unreachable, "", "the connection to the bus is lost"};
 }
 
+Answer<std::unique_ptr<Client::Listener>> Client::listen(const BusPlace& place, std::function<void(const SetNews&)> told) {
+    return attempt([&]() -> std::unique_ptr<Listener> { return std::make_unique<BusListener>(place, std::move(told)); });
+}
+
 Answer<void> Client::abort(const std::string& set) {
-    return attempt_on(set, [&] { SetProxy(*connection_, set).Abort({}); });
+    return attempt_on(set, [&] { SetProxy(*connection_, set).Abort(options()); });
 }
 
 } // namespace quiesced

@@ -13,9 +13,12 @@
 
 namespace sdbus {
 class IConnection;
+class Variant;
 }
 
 namespace quiesced {
+
+class PasswordAgent;
 
 /// Exit codes of quiescectl.
 enum class ExitCode { ok = 0, refused = 1, usage = 2, unreachable = 3, unmatched = 4 };
@@ -46,10 +49,16 @@ struct SetWishes {
 
 /// Something that the daemon told all the world.
 struct SetNews {
-    std::string set;   ///< id; empty: it is about the daemon itself
-    std::string what;  ///< "added", "removed", "state"; "started", "ended" of the daemon
-    std::string state; ///< of "state"
-    std::string error; ///< why it failed
+    std::string set = {};    ///< id; empty: it is about the daemon itself
+    std::string what = {};   ///< "added", "removed", "state", "progress", "warning"; "started", "ended" of the daemon
+    std::string state = {};  ///< of "state"
+    std::string error = {};  ///< why it failed
+    std::string volume = {}; ///< of "progress" and "warning"; empty: the whole set
+    std::string step = {};   ///< of "progress": "arm", "flush", "cut", "confirm"
+    unsigned done = 0;  ///< with it, of `total`
+    unsigned total = 0;
+    std::string kind = {};    ///< of "warning": "space_low", ...
+    std::string message = {}; ///< of "warning"
 };
 
 /// Where the daemon is; of `host` and `machine` one at most is set.
@@ -67,6 +76,9 @@ public:
     Client(Client&&) noexcept;
     Client& operator=(Client&&) noexcept;
     ~Client();
+
+    /// From now on the daemon's polkit may ask the user of this terminal for a password.
+    void allow_asking();
 
     /// As ListVolumes: a list of objects.
     Answer<nlohmann::json> volumes();
@@ -96,12 +108,28 @@ public:
     /// As ListLeases: a list of objects.
     Answer<nlohmann::json> leases();
     Answer<void> reload();
+    /// Release of the daemon.
+    Answer<std::string> version();
+    /// All properties of one interface of a unit of systemd, an object. Loads the unit.
+    Answer<nlohmann::json> unit(const std::string& name, const char* interface);
     /// Calls back for all news until the connection is lost; returns why. Whoever wants to end it ends the process.
     ClientError watch(const std::function<void(const SetNews&)>& told);
 
+    /// Hears the same in the background until it is gone, over a connection of its own.
+    class Listener {
+    public:
+        virtual ~Listener() = default;
+    };
+    /// `told` is called from a thread of the listener, never after its end. Errors: unreachable.
+    static Answer<std::unique_ptr<Listener>> listen(const BusPlace& place, std::function<void(const SetNews&)> told);
+
 private:
     explicit Client(std::unique_ptr<sdbus::IConnection> connection);
+    /// Those that every call has.
+    [[nodiscard]] std::map<std::string, sdbus::Variant> options() const;
     std::unique_ptr<sdbus::IConnection> connection_;
+    std::unique_ptr<PasswordAgent> agent_;
+    bool interactive_ = false;
 };
 
 } // namespace quiesced

@@ -10,6 +10,7 @@
 #include <iostream>
 
 #include "ctl/drawing.h"
+#include "ctl/live_view.h"
 #include "ctl/plan_text.h"
 #include "ctl/plugin_text.h"
 #include "ctl/retention.h"
@@ -21,9 +22,6 @@
 
 namespace quiesced {
 namespace {
-
-/// Escapes nothing but what JSON asks for; never fails for a text that is no UTF-8.
-void print_json(const Json& json) { std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << "\n"; }
 
 /// The manifest as it came, or for people.
 ExitCode print_set(const std::string& manifest, const Context& context, bool timeline) {
@@ -70,28 +68,25 @@ Answer<std::vector<ManifestView>> read_sets(Client& client, std::string& list) {
 
 /// Goes on after a failure: the others are as much meant.
 template <typename Step>
-ExitCode for_each_set(const std::vector<std::string>& sets, const char* done, Step step) {
+ExitCode for_each_set(const Request& request, const char* done, Step step) {
     auto worst = ExitCode::ok;
-    for (const auto& set : sets) {
-        if (const auto result = step(set); !result)
+    auto list = Json::array();
+    for (const auto& set : request.sets) {
+        Json entry{{"set", set}};
+        if (const auto result = step(set); !result) {
+            entry.update(json_of(result.error()));
             worst = complain(result.error());
-        else
-            std::cout << "Set " << set << " is " << done << ".\n";
+        } else {
+            entry["done"] = done;
+            if (!request.json) std::cout << "Set " << set << " is " << done << ".\n";
+        }
+        list.push_back(std::move(entry));
     }
+    if (request.json) print_json(list);
     return worst;
 }
 
 } // namespace
-
-ExitCode complain(const ClientError& error) {
-    std::cerr << "quiescectl: " << error.message << "\n";
-    if (!error.name.empty()) std::cerr << "(" << error.name << ")\n";
-    return error.code;
-}
-
-ExitCode complain(const Error& error) {
-    return complain({error.kind == ErrorKind::invalid_argument ? ExitCode::usage : ExitCode::refused, "", error.message()});
-}
 
 ExitCode list_columns(const Screen& screen) {
     std::cout << describe_columns(screen);
@@ -135,7 +130,10 @@ ExitCode take_snapshot(const Context& context) {
                                                              .store = request.store,
                                                              .keep_journal = request.keep_journal});
     if (!set) return complain(set.error());
-    const auto manifest = context.client.take(*set);
+    const auto manifest = [&] {
+        const LiveView view(request.place, *set);
+        return context.client.take(*set);
+    }();
     if (!manifest) return complain(manifest.error());
     return print_set(*manifest, context, false);
 }
@@ -157,14 +155,21 @@ ExitCode prune_sets(const Context& context) {
     if (request.keep != 0) rules.keep = request.keep;
     if (!request.max_age.empty()) rules.max_age = parse_age(request.max_age);
     auto worst = ExitCode::ok;
+    auto gone = Json::array();
     for (const auto& set : expired(*views, rules, std::time(nullptr))) {
+        Json entry{{"set", set.id}, {"reason", set.reason}};
         if (!request.dry_run)
             if (const auto removed = context.client.remove(set.id); !removed) {
                 worst = complain(removed.error()); // a mounted one must not keep the others
+                entry.update(json_of(removed.error()));
+                gone.push_back(std::move(entry));
                 continue;
             }
-        std::cout << "Set " << set.id << (request.dry_run ? " would be deleted: " : " is deleted: ") << printable(set.reason) << ".\n";
+        if (!request.dry_run) entry["done"] = "deleted";
+        gone.push_back(std::move(entry));
+        if (!request.json) std::cout << "Set " << set.id << (request.dry_run ? " would be deleted: " : " is deleted: ") << printable(set.reason) << ".\n";
     }
+    if (request.json) print_json(gone);
     return worst;
 }
 
@@ -179,6 +184,10 @@ ExitCode show_timeline(const Context& context) {
     const auto manifest = context.client.describe(context.request.set);
     if (!manifest) return complain(manifest.error());
     if (!context.request.svg.empty()) return draw("timeline", *manifest, context.request);
+    if (context.request.json) {
+        std::cout << *manifest;
+        return ExitCode::ok;
+    }
     const auto view = view_manifest(*manifest);
     if (!view) return complain(view.error());
     const auto chart = render_timeline(*view, context.screen.width);
@@ -196,15 +205,15 @@ ExitCode list_plugins(const Context& context) {
 }
 
 ExitCode delete_sets(const Context& context) {
-    return for_each_set(context.request.sets, "deleted", [&](const auto& set) { return context.client.remove(set); });
+    return for_each_set(context.request, "deleted", [&](const auto& set) { return context.client.remove(set); });
 }
 
 ExitCode thaw_set(const Context& context) {
-    return for_each_set(context.request.sets, "thawed", [&](const auto& set) { return context.client.thaw(set); });
+    return for_each_set(context.request, "thawed", [&](const auto& set) { return context.client.thaw(set); });
 }
 
 ExitCode abort_sets(const Context& context) {
-    return for_each_set(context.request.sets, "aborted", [&](const auto& set) { return context.client.abort(set); });
+    return for_each_set(context.request, "aborted", [&](const auto& set) { return context.client.abort(set); });
 }
 
 // No library, file or memory beyond what this process has already, up to the exec: the root file system may be frozen.

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "base/result.h"
 #include "config.h"
 #include "ctl/client.h"
+#include "ctl/output.h"
 #include "ctl/screen.h"
 
 namespace quiesced {
@@ -18,6 +18,7 @@ struct Request {
     bool json = false;
     bool all = false;
     bool emergency = false;
+    bool never_ask = false; ///< for no password
     bool accept_foreign_freeze = false;
     bool keep_journal = false;
     unsigned deadline_ms = 10000;
@@ -57,10 +58,6 @@ struct Context {
     Screen screen; ///< of standard output
 };
 
-/// To standard error, as every command does it.
-ExitCode complain(const ClientError& error);
-ExitCode complain(const Error& error);
-
 ExitCode list_columns(const Screen& screen);
 ExitCode list_volumes(const Context& context);
 ExitCode show_plan(const Context& context);
@@ -74,6 +71,7 @@ ExitCode list_leases(const Context& context);
 ExitCode hold_volumes(const Context& context);
 ExitCode watch_sets(const Context& context);
 ExitCode reload(const Context& context);
+ExitCode examine(const Context& context);
 ExitCode delete_sets(const Context& context);
 ExitCode mount_snapshots(const Context& context);
 ExitCode unmount_snapshots(const Context& context);

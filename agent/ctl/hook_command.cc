@@ -28,6 +28,12 @@ Result<void> note_held_set(const Request& request, const std::string& set) {
     return replace_file_at(directory->get(), held_file(request), set + "\n", 0600);
 }
 
+/// What a guest tool's call has come to.
+ExitCode print_done(const Request& request, const std::string& set, const char* done) {
+    if (request.json) print_json({{"tool", request.hook_tool}, {"set", set}, {"done", set.empty() ? "nothing" : done}});
+    return ExitCode::ok;
+}
+
 /// From nothing up to: everything frozen, LUNs and volumes of the guest cut.
 ExitCode freeze_for(const Context& context, const HookConfig& config) {
     auto& client = context.client;
@@ -51,16 +57,16 @@ ExitCode freeze_for(const Context& context, const HookConfig& config) {
         forget_held_set(context.request);
         return complain(done.error());
     }
-    return ExitCode::ok;
+    return print_done(context.request, *set, "frozen");
 }
 
 /// The tool has thawed already what it knows of; now the rest, the writers, and the set is finished.
 ExitCode thaw_for(const Context& context) {
     const auto set = held_set(context.request);
-    if (set.empty()) return ExitCode::ok; // thawed before, or never frozen
+    if (set.empty()) return print_done(context.request, set, ""); // thawed before, or never frozen
     const auto thawed = context.client.thaw(set);
     forget_held_set(context.request);
-    if (thawed) return ExitCode::ok;
+    if (thawed) return print_done(context.request, set, "thawed");
     // Not everything had been cut: whatever it is doing, it is given up.
     static_cast<void>(context.client.abort(set));
     return complain(thawed.error());
@@ -69,19 +75,38 @@ ExitCode thaw_for(const Context& context) {
 /// The tool's snapshot failed: what was cut here is of no use.
 ExitCode abort_for(const Context& context) {
     const auto set = held_set(context.request);
-    if (set.empty()) return ExitCode::ok;
+    if (set.empty()) return print_done(context.request, set, "");
     const auto aborted = context.client.abort(set);
     forget_held_set(context.request);
-    return aborted ? ExitCode::ok : complain(aborted.error());
+    return aborted ? print_done(context.request, set, "aborted") : complain(aborted.error());
 }
 
 ExitCode unknown_tool(const std::string& name) {
     return complain({ExitCode::usage, "", "'" + name + "' is no tool that is known. See: quiescectl hook status"});
 }
 
-ExitCode print_steps(const Result<std::vector<std::string>>& steps) {
+ExitCode print_steps(const Request& request, const Result<std::vector<std::string>>& steps) {
     if (!steps) return complain(steps.error());
-    for (const auto& step : *steps) std::cout << step << "\n";
+    if (request.json) print_json({{"tool", request.hook_tool}, {"steps", *steps}});
+    else
+        for (const auto& step : *steps) std::cout << step << "\n";
+    return ExitCode::ok;
+}
+
+Json json_of(const HookTool& tool, const HookStatus& status) {
+    auto files = Json::array();
+    for (const auto& file : status.files) files.push_back({{"path", file.path}, {"state", file.state}});
+    return {{"tool", tool.name}, {"present", status.present}, {"installed", status.installed}, {"files", std::move(files)}, {"advice", status.advice}};
+}
+
+ExitCode show_status(const Request& request) {
+    auto list = Json::array();
+    for (const auto& tool : hook_tools()) {
+        if (!request.hook_tool.empty() && request.hook_tool != tool.name) continue;
+        if (request.json) list.push_back(json_of(tool, hook_status_of(tool, request.hook_root)));
+        else std::cout << hook_status(tool, request.hook_root);
+    }
+    if (request.json) print_json(list);
     return ExitCode::ok;
 }
 
@@ -100,15 +125,11 @@ ExitCode run_hook(const Context& context) {
 }
 
 ExitCode manage_hooks(const Request& request) {
-    if (request.hook_step == "status") {
-        for (const auto& tool : hook_tools())
-            if (request.hook_tool.empty() || request.hook_tool == tool.name) std::cout << hook_status(tool, request.hook_root);
-        return ExitCode::ok;
-    }
+    if (request.hook_step == "status") return show_status(request);
     const auto* tool = find_hook_tool(request.hook_tool);
     if (tool == nullptr) return unknown_tool(request.hook_tool);
-    return print_steps(request.hook_step == "install" ? install_hook(*tool, request.hook_source, request.hook_root)
-                                                      : remove_hook(*tool, request.hook_source, request.hook_root));
+    return print_steps(request, request.hook_step == "install" ? install_hook(*tool, request.hook_source, request.hook_root)
+                                                               : remove_hook(*tool, request.hook_source, request.hook_root));
 }
 
 } // namespace quiesced

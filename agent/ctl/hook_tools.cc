@@ -122,18 +122,26 @@ Result<std::vector<std::string>> remove_hook(const HookTool& tool, const std::st
     return done;
 }
 
-std::string hook_status(const HookTool& tool, const std::string& root) {
-    std::string text;
-    bool installed = true;
+HookStatus hook_status_of(const HookTool& tool, const std::string& root) {
+    HookStatus status;
+    status.installed = true;
     for (const auto& file : tool.files) {
         const auto found = look(root + file.destination);
-        installed = installed && found == Found::ours;
-        text += "  " + std::string(file.destination) + (found == Found::ours ? "" : found == Found::none ? " (not there)" : " (not ours)") + "\n";
+        status.installed = status.installed && found == Found::ours;
+        status.files.push_back({file.destination, found == Found::ours ? "ours" : found == Found::none ? "missing" : "foreign"});
     }
-    const bool present = ::access((root + tool.program).c_str(), F_OK) == 0;
-    auto head = std::string(tool.name) + ": " + (installed ? "installed" : "not installed") + (present ? "" : "; the tool is not here") + "\n";
-    if (tool.name == "open-vm-tools" && installed && !ignores_frozen(root)) text += "  " + std::string(tool.next) + "\n";
-    return head + (installed || present ? text : "");
+    status.present = ::access((root + tool.program).c_str(), F_OK) == 0;
+    if (tool.name == "open-vm-tools" && status.installed && !ignores_frozen(root)) status.advice = tool.next;
+    return status;
+}
+
+std::string hook_status(const HookTool& tool, const std::string& root) {
+    const auto status = hook_status_of(tool, root);
+    std::string text;
+    for (const auto& file : status.files) text += "  " + file.path + (file.state == "ours" ? "" : file.state == "missing" ? " (not there)" : " (not ours)") + "\n";
+    if (!status.advice.empty()) text += "  " + status.advice + "\n";
+    auto head = std::string(tool.name) + ": " + (status.installed ? "installed" : "not installed") + (status.present ? "" : "; the tool is not here") + "\n";
+    return head + (status.installed || status.present ? text : "");
 }
 
 } // namespace quiesced

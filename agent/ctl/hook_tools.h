@@ -41,6 +41,19 @@ Result<std::vector<std::string>> install_hook(const HookTool& tool, const std::s
 /// Removes the tool's files that are ours; an admin's are left alone. Returns what was done. Errors: kernel.
 Result<std::vector<std::string>> remove_hook(const HookTool& tool, const std::string& source, const std::string& root);
 
+/// How far a tool calls us.
+struct HookStatus {
+    struct File {
+        std::string path;
+        std::string state; ///< "ours", "foreign", "missing"
+    };
+    bool present = false;   ///< the tool is here
+    bool installed = false; ///< all of its files are ours
+    std::vector<File> files;
+    std::string advice; ///< what is to be mended, a sentence; empty: nothing
+};
+HookStatus hook_status_of(const HookTool& tool, const std::string& root);
+
 /// One line for each file, and what is to be mended: for people.
 std::string hook_status(const HookTool& tool, const std::string& root);
 

@@ -13,6 +13,7 @@
 #include "base/unique_fd.h"
 #include "ctl/commands.h"
 #include "ctl/lease_text.h"
+#include "ctl/live_view.h"
 #include "ctl/set_text.h"
 #include "view/manifest_view.h"
 
@@ -55,7 +56,7 @@ Answer<void> run_steps(Client& client, const std::string& set, std::initializer_
 ExitCode list_leases(const Context& context) {
     const auto leases = context.client.leases();
     if (!leases) return complain(leases.error());
-    if (context.request.json) std::cout << leases->dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+    if (context.request.json) print_json(*leases);
     else std::cout << render_leases(*leases, std::chrono::system_clock::now(), context.screen);
     return ExitCode::ok;
 }
@@ -69,18 +70,24 @@ ExitCode hold_volumes(const Context& context) {
                                                              .accept_foreign_freeze = request.accept_foreign_freeze,
                                                              .keep_journal = request.keep_journal});
     if (!set) return complain(set.error());
-    if (const auto frozen = run_steps(context.client, *set, {"Prepare", "Freeze"}); !frozen) return complain(frozen.error());
+    const auto steps = [&](std::initializer_list<const char*> names) {
+        const LiveView view(request.place, *set);
+        return run_steps(context.client, *set, names);
+    };
+    if (const auto frozen = steps({"Prepare", "Freeze"}); !frozen) return complain(frozen.error());
     const auto start = Monotonic::now();
     const milliseconds limit(static_cast<std::int64_t>(request.hold_seconds * 1000));
     std::cerr << "Set " << *set << ": frozen" << (limit.count() > 0 ? "" : "; Enter or Ctrl-C thaws") << ".\n";
     if (const auto kept = wait_and_keep_alive(context.client, *set, deadline, limit); !kept) return complain(kept.error());
-    const auto held = duration_text(to_ms(Monotonic::now() - start));
+    const auto held_ms = to_ms(Monotonic::now() - start);
+    const auto held = duration_text(held_ms);
     if (!request.finish) {
         if (const auto aborted = context.client.abort(*set); !aborted) return complain(aborted.error());
         std::cerr << "Thawed after " << held << "; no snapshot was taken.\n";
+        if (request.json) print_json({{"set", *set}, {"held_ms", held_ms}});
         return ExitCode::ok;
     }
-    if (const auto finished = run_steps(context.client, *set, {"Snapshot", "Thaw", "Finish"}); !finished) return complain(finished.error());
+    if (const auto finished = steps({"Snapshot", "Thaw", "Finish"}); !finished) return complain(finished.error());
     std::cerr << "Thawed after " << held << ".\n";
     const auto manifest = context.client.describe(*set);
     if (!manifest) return complain(manifest.error());
@@ -96,6 +103,7 @@ ExitCode hold_volumes(const Context& context) {
 
 ExitCode reload(const Context& context) {
     if (const auto done = context.client.reload(); !done) return complain(done.error());
+    if (context.request.json) print_json({{"done", "reloaded"}});
     return ExitCode::ok;
 }
 
@@ -106,11 +114,20 @@ ExitCode watch_sets(const Context& context) {
             Json line{{"set", news.set}, {"what", news.what}};
             if (!news.state.empty()) line["state"] = news.state;
             if (!news.error.empty()) line["error"] = news.error;
+            if (news.what == "progress") {
+                line["step"] = news.step;
+                line["done"] = news.done;
+                line["total"] = news.total;
+            }
+            if (news.what == "progress" || news.what == "warning") line["volume"] = news.volume;
+            if (news.what == "warning") {
+                line["kind"] = news.kind;
+                line["message"] = news.message;
+            }
             std::cout << line.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl; // seen at once, also through a pipe
             return;
         }
-        std::cout << (news.set.empty() ? "quiesced" : news.set) << " " << (news.state.empty() ? news.what : news.state)
-                  << (news.error.empty() ? "" : ": " + printable(news.error)) << std::endl;
+        std::cout << news_text(news) << std::endl;
     });
     return complain(lost);
 }

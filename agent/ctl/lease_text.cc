@@ -38,6 +38,13 @@ std::string tie_text(const Json& lease) {
 
 } // namespace
 
+std::string news_text(const SetNews& news) {
+    const auto head = (news.set.empty() ? "quiesced" : news.set) + " ";
+    if (news.what == "progress") return head + news.step + " " + printable(news.volume) + " " + std::to_string(news.done) + "/" + std::to_string(news.total);
+    if (news.what == "warning") return head + "warning (" + printable(news.kind) + "): " + (news.volume.empty() ? "" : printable(news.volume) + ": ") + printable(news.message);
+    return head + (news.state.empty() ? news.what : news.state) + (news.error.empty() ? "" : ": " + printable(news.error));
+}
+
 std::string render_leases(const Json& leases, std::chrono::system_clock::time_point now, const Screen& screen) {
     std::vector<std::vector<Cell>> rows;
     for (const auto& lease : leases) {

@@ -31,7 +31,7 @@ ExitCode match_disks(const Context& context) {
     if (!disks) return complain(disks.error());
     const auto matches = context.client.match(*disks, !request.dry_run, request.forget);
     if (!matches) return complain(matches.error());
-    if (request.json) std::cout << matches->dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+    if (request.json) print_json(*matches);
     else std::cout << render_matches(*matches, context.screen);
     return all_matched(*matches) ? ExitCode::ok : ExitCode::unmatched;
 }

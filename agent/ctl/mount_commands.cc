@@ -22,7 +22,7 @@ ExitCode print_mounts(const std::vector<MountedSnapshot>& mounts, const std::vec
     }
     auto list = Json::array();
     for (const auto& mount : mounts) list.push_back({{"volume", mount.volume}, {"path", mount.path}, {"device", mount.device}});
-    std::cout << list.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+    print_json(list);
     return ExitCode::ok;
 }
 
@@ -33,17 +33,18 @@ std::vector<std::string> devices_of(const ManifestView& set) {
     return devices;
 }
 
-ExitCode unmount_one(const Context& context, const std::string& name) {
+/// The paths that were unmounted.
+Answer<std::vector<std::string>> unmount_one(const Context& context, const std::string& name) {
+    const auto refused = [](const Error& error) { return tl::unexpected<ClientError>(ClientError{ExitCode::refused, "", error.message()}); };
     const auto manifest = context.client.describe(name);
-    if (!manifest) return complain(manifest.error());
+    if (!manifest) return tl::unexpected<ClientError>(manifest.error());
     const auto set = view_manifest(*manifest);
-    if (!set) return complain(set.error());
+    if (!set) return refused(set.error());
     const auto id = SetId::parse(set->id);
-    if (!id) return complain(id.error());
-    const auto paths = unmount_set(*id, devices_of(*set));
-    if (!paths) return complain(paths.error());
-    std::cout << "Set " << id->text() << (paths->empty() ? " was not mounted.\n" : " is unmounted.\n");
-    return ExitCode::ok;
+    if (!id) return refused(id.error());
+    auto paths = unmount_set(*id, devices_of(*set));
+    if (!paths) return refused(paths.error());
+    return std::move(*paths);
 }
 
 } // namespace
@@ -70,8 +71,19 @@ ExitCode mount_snapshots(const Context& context) {
 
 ExitCode unmount_snapshots(const Context& context) {
     auto worst = ExitCode::ok;
-    for (const auto& set : context.request.sets)
-        if (const auto code = unmount_one(context, set); code != ExitCode::ok) worst = code;
+    auto list = Json::array();
+    for (const auto& set : context.request.sets) {
+        Json entry{{"set", set}};
+        if (const auto paths = unmount_one(context, set); !paths) {
+            worst = complain(paths.error());
+            entry.update(json_of(paths.error()));
+        } else {
+            if (!context.request.json) std::cout << "Set " << set << (paths->empty() ? " was not mounted.\n" : " is unmounted.\n");
+            entry["paths"] = *paths;
+        }
+        list.push_back(std::move(entry));
+    }
+    if (context.request.json) print_json(list);
     return worst;
 }
 

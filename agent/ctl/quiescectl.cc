@@ -10,6 +10,7 @@
 #include "config.h"
 #include "ctl/commands.h"
 #include "ctl/completion.h"
+#include "ctl/password_agent.h"
 #include "ctl/retention.h"
 
 namespace quiesced {
@@ -27,19 +28,17 @@ constexpr std::array kCommands{
     Command{"abort", abort_sets},     Command{"delete", delete_sets},   Command{"match", match_disks},
     Command{"hook", run_hook},              Command{"plugins", list_plugins},
     Command{"leases", list_leases},   Command{"hold", hold_volumes},    Command{"watch", watch_sets},
-    Command{"reload", reload},
+    Command{"reload", reload},       Command{"doctor", examine},
 };
 
 void add_looks(CLI::App& app, Request& request) {
     auto* volumes = app.add_subcommand("volumes", "List what a set can contain");
     volumes->add_flag("--all", request.all, "Also what has no disk: proc, tmpfs, ...");
-    volumes->add_flag("--json", request.json, "As JSON");
     volumes->add_option("-o,--output", request.columns, "Columns: NAME,SIZE for these, +UUID for one more, help to list them");
 
     auto* plan = app.add_subcommand("plan", "Say what taking a set would do, without touching anything");
     plan->add_option("volume", request.volumes, "As for snapshot; none for all that can be members");
     plan->add_option("--sample", request.sample_ms, "How long to count the writes, ms")->check(CLI::Range(0U, 10000U))->capture_default_str();
-    plan->add_flag("--json", request.json, "As JSON");
 
     plan->add_option("--store", request.store, "As for snapshot");
 
@@ -47,17 +46,14 @@ void add_looks(CLI::App& app, Request& request) {
     match->add_option("file", request.match_file, "A JSON list of what it knows of each; - for standard input")->required();
     auto* dry = match->add_flag("--dry-run", request.dry_run, "Take no word for anything: only answer");
     match->add_flag("--forget", request.forget, "Forget all that was said before")->excludes(dry);
-    match->add_flag("--json", request.json, "As JSON");
 
     auto* plugins = app.add_subcommand("plugins", "List the plugins for arrays, the LUNs that they claim, and how long their last calls took");
     plugins->add_flag("--known", request.known, "What is known already: ask none of them");
-    plugins->add_flag("--json", request.json, "As JSON");
 
     auto* show = app.add_subcommand("show", "List the sets, or show one with its timeline");
     show->add_option("set", request.set, "Its id");
-    show->add_flag("--json", request.json, "As JSON");
 
-    app.add_subcommand("sets", "List the sets")->add_flag("--json", request.json, "As JSON");
+    app.add_subcommand("sets", "List the sets");
 
     auto* timeline = app.add_subcommand("timeline", "Draw what happened when, and how long each file system was held");
     timeline->add_option("set", request.set, "Its id")->required();
@@ -75,12 +71,10 @@ void add_freeze_options(CLI::App& command, Request& request) {
         ->check(CLI::Range(10U, 600000U));
     command.add_flag("--accept-foreign-freeze", request.accept_foreign_freeze, "Take a volume that somebody else has frozen as it is");
     command.add_flag("--keep-journal", request.keep_journal, "Do not keep the journal in /run meanwhile, even if it lies on a volume of the set");
-    command.add_flag("--json", request.json, "Print the manifest as JSON");
 }
 
 void add_leases(CLI::App& app, Request& request) {
-    auto* leases = app.add_subcommand("leases", "List who holds volumes: the unfinished sets, by whom, since when and until when");
-    leases->add_flag("--json", request.json, "As JSON");
+    app.add_subcommand("leases", "List who holds volumes: the unfinished sets, by whom, since when and until when");
 
     auto* hold = app.add_subcommand("hold", "Hold volumes frozen until Enter, Ctrl-C or the end of this command, whatever ends it");
     add_freeze_options(*hold, request);
@@ -89,10 +83,12 @@ void add_leases(CLI::App& app, Request& request) {
     hold->add_option("--for", request.hold_seconds, "Seconds to hold them")->check(CLI::Range(0.01, 86400.0));
     hold->add_flag("--snapshot", request.finish, "Take the snapshots at the end, while all is frozen still; without, only thaw");
 
-    auto* watch = app.add_subcommand("watch", "Tell what happens to all sets, a line each, until Ctrl-C");
-    watch->add_flag("--json", request.json, "A JSON object a line");
+    app.add_subcommand("watch", "Tell what happens to all sets, a line each, until Ctrl-C");
 
     app.add_subcommand("reload", "Have quiesced read its configuration anew");
+
+    app.add_subcommand("doctor", "Look at the whole installation, freeze a scratch file system, and say what to mend")
+        ->add_option("--root", request.hook_root, "Look for files below this folder");
 
     // For the build, which installs what it prints.
     auto* completion = app.add_subcommand("completion", "Print a shell's completion of this command")->group("");
@@ -119,7 +115,6 @@ void add_deeds(CLI::App& app, Request& request) {
     mount->add_option("set", request.set, "Its id")->required();
     mount->add_option("folder", request.folder, "Where")->required();
     mount->add_flag("--skip-missing", request.skip_missing, "Mount the others when the snapshot of a member cannot be mounted here");
-    mount->add_flag("--json", request.json, "Print what is mounted where as JSON");
 
     auto* umount = app.add_subcommand("umount", "Unmount the snapshots of sets");
     umount->add_option("set", request.sets, "Their ids")->required();
@@ -163,7 +158,15 @@ void add_hooks(CLI::App& app, Request& request) {
     hook->add_option("--run-directory", request.run_directory, "Where the held set is noted")->capture_default_str();
 }
 
+/// Each command has it; of those with steps of their own, the steps.
+void add_json(CLI::App& app, Request& request) {
+    for (auto* command : app.get_subcommands([](const CLI::App* each) { return each->get_name() != "completion"; }))
+        if (command->get_option_no_throw("--json") == nullptr)
+            command->add_flag("--json", request.json, command->get_name() == "watch" ? "A JSON object a line" : "As JSON, complaints too");
+}
+
 ExitCode run(const CLI::App& app, const Request& request) {
+    if (request.json) complain_in_json();
     if (request.emergency) return thaw_in_emergency(request);
     if (request.hook_step == "install" || request.hook_step == "remove" || request.hook_step == "status") return manage_hooks(request);
     if (app.got_subcommand("completion")) {
@@ -175,6 +178,8 @@ ExitCode run(const CLI::App& app, const Request& request) {
     if (request.columns == "help") return list_columns(screen);
     auto client = Client::connect(request.place);
     if (!client) return complain(client.error());
+    const bool here = request.place.bus == "system" && request.place.host.empty() && request.place.machine.empty();
+    if (here && !request.never_ask && PasswordAgent::wanted()) client->allow_asking();
     for (const auto& command : kCommands)
         if (app.got_subcommand(command.name)) return command.run({*client, request, screen});
     return ExitCode::usage;
@@ -194,6 +199,7 @@ int main(int argc, char** argv) {
     app.add_option("-M,--machine", request.place.machine, "The quiesced of this local container")->excludes(bus)->excludes(host);
     app.add_option("--color,--colour", request.colour, "auto, always or never")
         ->check(CLI::IsMember({"auto", "always", "never"}))->capture_default_str();
+    app.add_flag("--no-ask-password", request.never_ask, "Never ask for a password, also on a terminal");
     app.require_subcommand(1);
     app.fallthrough();
     app.footer("Exit codes: 0 done, 1 refused or failed, 2 usage, 3 quiesced cannot be reached, 4 a disk has no match or several.");
@@ -201,6 +207,7 @@ int main(int argc, char** argv) {
     quiesced::add_deeds(app, request);
     quiesced::add_hooks(app, request);
     quiesced::add_leases(app, request);
+    quiesced::add_json(app, request);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -11,6 +11,8 @@ namespace quiesced {
 SetManager::SetManager(SetManagerOptions options, Providers providers, SetEvents& events)
     : options_(std::move(options)), providers_(std::move(providers)), events_(events), history_(options_.host.diskstats) {
     options_.environment.keeper = &keeper_;
+    options_.environment.telling = {.progress = [this](const SetId& id, const SetProgress& progress) { events_.progress(id, progress); },
+                                    .note = [this](const SetId& id, const std::string& sentence) { events_.set_noted(id, sentence); }};
     if (!options_.inventory) options_.inventory = std::make_shared<InventoryCache>(options_.paths);
 }
 
@@ -94,11 +96,12 @@ void SetManager::watch_space(std::unique_ptr<DmEvents> events) {
 }
 
 /// In a window nobody asks about devices that may be suspended; the end of it is a reason to look.
-std::map<SetId, std::vector<Fill>> SetManager::fills() const {
+std::map<SetId, std::vector<Fill>> SetManager::fills() {
     std::map<SetId, std::vector<Fill>> all;
     if (in_window()) return all;
     for (const auto& set : sets())
         if (set->state() == State::complete) all.emplace(set->id(), set->fills());
+    events_.space_seen(all);
     return all;
 }
 

@@ -36,6 +36,18 @@ public:
         static_cast<void>(set);
         static_cast<void>(reason);
     }
+    /// A set is further on in what takes long; never told in its window.
+    virtual void progress(const SetId& set, const SetProgress& progress) {
+        static_cast<void>(set);
+        static_cast<void>(progress);
+    }
+    /// Something of a set that an admin should know and that fails nothing: a sentence, which is in its manifest's notes.
+    virtual void set_noted(const SetId& set, const std::string& sentence) {
+        static_cast<void>(set);
+        static_cast<void>(sentence);
+    }
+    /// Where the snapshots of all complete sets live, each time that somebody has looked; never in a window.
+    virtual void space_seen(const std::map<SetId, std::vector<Fill>>& fills) { static_cast<void>(fills); }
     /// The place of a snapshot of a complete set has reached a level.
     virtual void space_low(const SetId& set, const SpaceLevel& level) {
         static_cast<void>(set);
@@ -119,7 +131,7 @@ private:
     [[nodiscard]] Result<Inventory> overruled(const Result<std::shared_ptr<const Inventory>>& read) const;
     void add_complete(const SetId& id, Manifest manifest);
     void rebuild(const std::vector<SetId>& known);
-    [[nodiscard]] std::map<SetId, std::vector<Fill>> fills() const;
+    [[nodiscard]] std::map<SetId, std::vector<Fill>> fills();
     void snapshot_lost(const SetId& id, const Fill& fill);
     std::string abandon(const SetId& id, const Manifest& manifest);
     void undo_later(const SetId& id, std::chrono::milliseconds delay);

@@ -179,7 +179,11 @@ Result<void> SnapshotSet::arm_all() {
         part.session = std::move(*session);
         undo_.push("giving up the snapshots of " + part.provider->name(), [raw = part.session.get()] { return raw->disarm(); });
     }
-    return side_by_side(parts_.size(), [this](std::size_t i) { return parts_[i].session->arm(); });
+    return side_by_side(parts_.size(), [this](std::size_t i) {
+        auto armed = parts_[i].session->arm();
+        if (armed) tell_progress("arm", parts_[i].members);
+        return armed;
+    });
 }
 
 Result<void> SnapshotSet::freeze() {
@@ -188,12 +192,11 @@ Result<void> SnapshotSet::freeze() {
     set_state(State::freezing);
     if (auto done = freeze_writers(); !done) return done;
     relinquish_journal();
-    auto flush = [&] { return client->flush(environment_.flush_bound); };
-    if (auto done = timeline_.measure("flush", flush); !done) return done;
+    if (auto done = timeline_.measure("flush", [&] { return flush(*client); }); !done) return done;
     if (!client->record().chains().empty()) {
         if (auto done = client->prime(); !done) return done;
         // What was written while priming; short, since nearly all is on the disk already.
-        if (auto done = timeline_.measure("flush again", flush); !done) return done;
+        if (auto done = timeline_.measure("flush again", [&] { return client->flush(environment_.flush_bound); }); !done) return done;
     }
     if (auto done = client->freeze(options_.deadline); !done) return done;
     set_state(State::frozen);
@@ -222,11 +225,6 @@ void SnapshotSet::flush_journal() {
     if (!std::exchange(journal_relinquished_, false)) return;
     if (auto flushed = environment_.journal->flush(); !flushed)
         note("the journal stays in /run until journalctl --flush: " + flushed.error().message());
-}
-
-void SnapshotSet::note(std::string sentence) {
-    const std::lock_guard lock(mutex_);
-    manifest_.notes.push_back(std::move(sentence));
 }
 
 /// The end of the freezer of a set that failed; what is stuck in the kernel is not waited for.
@@ -347,11 +345,14 @@ Result<void> SnapshotSet::finish() {
     if (state() == State::complete) return {};
     if (auto good = expect(State::thawed, "Finish"); !good) return good;
     flush_journal(); // while the window's record is there
+    tell_notes();
+    tell_cuts();
     {
         std::shared_ptr<FreezerClient> ended;
         const std::lock_guard lock(mutex_);
         ended.swap(freezer_);
     }
+    progressed_ = 0;
     const auto start = Monotonic::now();
     // Side by side: each mostly waits, for LVM or for an array.
     auto done = side_by_side(parts_.size(), [this](std::size_t index) -> Result<void> {
@@ -361,13 +362,16 @@ Result<void> SnapshotSet::finish() {
         if (records->size() != part.members.size())
             return fail(ErrorKind::internal, part.provider->name() + " reported " + std::to_string(records->size()) + " snapshots for " +
                                                  std::to_string(part.members.size()) + " volumes");
-        const std::lock_guard lock(mutex_);
-        for (std::size_t i = 0; i < records->size(); ++i) {
-            auto& member = manifest_.members[part.members[i]];
-            if (!(*records)[i].snapshot.empty()) member.snapshot = (*records)[i].snapshot;
-            member.device = (*records)[i].device;
-            member.reference = (*records)[i].reference;
+        {
+            const std::lock_guard lock(mutex_);
+            for (std::size_t i = 0; i < records->size(); ++i) {
+                auto& member = manifest_.members[part.members[i]];
+                if (!(*records)[i].snapshot.empty()) member.snapshot = (*records)[i].snapshot;
+                member.device = (*records)[i].device;
+                member.reference = (*records)[i].reference;
+            }
         }
+        tell_progress("confirm", part.members);
         return {};
     });
     if (!done) return done;

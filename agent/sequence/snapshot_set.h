@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -27,6 +29,20 @@
 
 namespace quiesced {
 
+/// How far a set is in what takes long.
+struct SetProgress {
+    const char* step = "";   ///< "arm", "flush", "cut", "confirm"
+    std::string member;      ///< it, or for "flush" a volume that is frozen along, is done
+    std::uint32_t done = 0;  ///< with it
+    std::uint32_t total = 0;
+};
+
+/// What a set tells beside its states: from its threads, and never between the first FIFREEZE and the last FITHAW. Either may be empty.
+struct SetTelling {
+    std::function<void(const SetId&, const SetProgress&)> progress = {};
+    std::function<void(const SetId&, const std::string&)> note = {}; ///< a sentence for its notes
+};
+
 /// What a set needs from outside; all of it outlives the sets.
 struct SetEnvironment {
     std::function<std::unique_ptr<FreezerLauncher>()> make_launcher;
@@ -39,6 +55,7 @@ struct SetEnvironment {
     std::shared_ptr<Journal> journal;  ///< may be null: the system's journal is left as it is
     FreezerKeeper* keeper = nullptr;   ///< gets what is stuck in the kernel; null: it is left with its record
     FreezerClient::Options freezer = {}; ///< but for its directory
+    SetTelling telling = {};
 };
 
 struct SetOptions {
@@ -117,6 +134,11 @@ private:
     void relinquish_journal();
     void flush_journal();
     void note(std::string sentence);
+    void tell_notes();
+    void tell_progress(const char* step, const std::vector<std::size_t>& members);
+    void tell_cuts();
+    Result<void> flush(FreezerClient& client);
+    void watch_flush(std::vector<bool> told);
     void let_go(std::shared_ptr<FreezerClient> client);
     Result<void> freeze();
     Result<void> snapshot();
@@ -161,7 +183,7 @@ private:
     UndoStack undo_;
 
     const std::chrono::system_clock::time_point since_ = std::chrono::system_clock::now();
-    mutable std::mutex mutex_; ///< state_, manifest_, freezer_, abort_cause_, prepared_until_, host_reports_
+    mutable std::mutex mutex_; ///< state_, manifest_, freezer_, abort_cause_, prepared_until_, host_reports_, notes_told_
     State state_ = State::created;
     Manifest manifest_;
     std::shared_ptr<FreezerClient> freezer_;
@@ -170,6 +192,9 @@ private:
     HostReports host_reports_;
     std::optional<Monotonic::time_point> prepared_until_; ///< a prepared set is aborted then
     Monotonic::time_point window_start_{}; ///< zero of the manifest's timeline; set by thaw()
+    std::size_t notes_told_ = 0;
+    std::atomic<std::uint32_t> progressed_{0}; ///< members of the step that is told of
+    std::atomic<bool> flushing_{false};
     bool announcements_held_ = false;
     std::vector<State> held_states_; ///< not yet announced
 

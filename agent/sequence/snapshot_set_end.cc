@@ -45,6 +45,7 @@ Result<void> SnapshotSet::unwind(const Error& cause) {
         if (client) let_go(std::move(client));
     }
     announce_held();
+    tell_notes();
     for (auto& step : undo_.unwind()) failed.push_back(std::move(step));
     // Kept when something could not be undone: the next start tries again.
     if (failed.empty())

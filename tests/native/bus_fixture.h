@@ -72,6 +72,9 @@ public:
 private:
     void onSetAdded(const sdbus::ObjectPath& set) override { keep("added " + set); }
     void onSetRemoved(const sdbus::ObjectPath& set) override { keep("removed " + set); }
+    void onWarning(const std::string& set, const std::string& volume, const std::string& kind, const std::string& message, const Dict& /*details*/) override {
+        keep("warning " + set + " " + volume + " " + kind + " " + message);
+    }
     void keep(const std::string& signal) {
         const std::lock_guard lock(mutex_);
         signals_.push_back(signal);
@@ -107,6 +110,11 @@ public:
         std::unique_lock lock(mutex_);
         return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return !states_.empty() && states_.back() == state; });
     }
+    /// "arm /srv/data 1/2" of each Progress so far.
+    std::vector<std::string> progress() {
+        const std::lock_guard lock(mutex_);
+        return progress_;
+    }
     bool wait_for_properties(unsigned count) {
         std::unique_lock lock(mutex_);
         return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return properties_changed_ >= count; });
@@ -119,6 +127,11 @@ public:
 private:
     void onSpaceLow(const std::string& /*member*/, const std::uint32_t& /*level*/, const std::map<std::string, sdbus::Variant>& /*details*/) override {}
     void onSnapshotLost(const std::string& /*member*/, const std::string& /*reason*/, const std::map<std::string, sdbus::Variant>& /*details*/) override {}
+    void onProgress(const std::string& step, const std::string& member, const std::uint32_t& done, const std::uint32_t& total, const Dict& /*details*/) override {
+        const std::lock_guard lock(mutex_);
+        progress_.push_back(step + " " + member + " " + std::to_string(done) + "/" + std::to_string(total));
+        changed_.notify_all();
+    }
     void onStateChanged(const std::string& state, const Dict& details) override {
         const std::lock_guard lock(mutex_);
         states_.push_back(state);
@@ -142,6 +155,7 @@ private:
     std::vector<std::string> states_;
     std::string error_;
     std::vector<std::string> stuck_;
+    std::vector<std::string> progress_;
     unsigned properties_changed_ = 0;
 };
 

@@ -108,7 +108,7 @@ TEST_F(Ctl, WatchTellsWhatHappens) {
         set.Take(kNone);
         set.Delete(kNone);
     }
-    for (const auto* text : {"\"what\":\"added\"", "\"state\":\"frozen\"", "\"state\":\"complete\"", "\"what\":\"removed\""}) EXPECT_TRUE(says(*watch, text)) << text;
+    for (const auto* text : {"\"what\":\"added\"", "\"state\":\"frozen\"", "\"step\":\"cut\"", "\"state\":\"complete\"", "\"what\":\"removed\""}) EXPECT_TRUE(says(*watch, text)) << text;
     daemon_->signal(SIGTERM);
     EXPECT_TRUE(says(*watch, "\"what\":\"ended\""));
     std::istringstream lines(watch->output());

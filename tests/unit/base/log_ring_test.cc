@@ -74,6 +74,21 @@ TEST(LogRing, CutsALongLineBetweenTwoCharacters) {
     EXPECT_THAT(drain(ring).texts, ElementsAre(std::string(493, 'a')));
 }
 
+TEST(LogRing, KeepsTheFieldsOfALineAlsoWhereTheTextIsCut) {
+    LogRing ring(2);
+    ring.push(0, std::string(600, 'a'), kAnyTime, 7, "QUIESCED_SET=1\n");
+    ring.drain([&](const LogRing::Line& line) {
+        EXPECT_EQ(line.message, 7);
+        EXPECT_EQ(line.fields(), "QUIESCED_SET=1\n");
+        EXPECT_EQ(line.view(), std::string(479, 'a'));
+    });
+    ring.push(0, "text", kAnyTime, 7, std::string(LogRing::kMostFields + 1, 'x'));
+    ring.drain([&](const LogRing::Line& line) {
+        EXPECT_EQ(line.fields(), "") << "half a field would be a wrong one";
+        EXPECT_EQ(line.view(), "text");
+    });
+}
+
 TEST(LogRing, AShorterLineDoesNotShowTheRestOfAnOlderOne) {
     LogRing ring(1);
     ring.push(0, "a long line", kAnyTime);

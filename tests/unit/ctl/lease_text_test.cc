@@ -29,6 +29,16 @@ TEST(LeaseText, SaysWhoSinceWhenUntilWhenAndWhatEndsIt) {
     EXPECT_THAT(text, Not(HasSubstr("\x1b")));
 }
 
+TEST(NewsText, IsALineForEachKind) {
+    SetNews news{.set = "6560000000000001", .what = "state", .state = "failed", .error = "no\nroom"};
+    EXPECT_EQ(news_text(news), "6560000000000001 failed: no\\x0aroom");
+    news = {.set = "6560000000000001", .what = "progress", .volume = "/srv/data", .step = "arm", .done = 1, .total = 2};
+    EXPECT_EQ(news_text(news), "6560000000000001 arm /srv/data 1/2");
+    news = {.set = "6560000000000001", .what = "warning", .volume = "/srv/data", .kind = "space_low", .message = "80 % full"};
+    EXPECT_EQ(news_text(news), "6560000000000001 warning (space_low): /srv/data: 80 % full");
+    EXPECT_EQ(news_text({.set = {}, .what = "ended"}), "quiesced ended");
+}
+
 TEST(LeaseText, NoSetIsSaidInWords) { EXPECT_THAT(render_leases(Json::array(), {}), HasSubstr("Nobody holds a volume")); }
 
 } // namespace

@@ -122,6 +122,7 @@ protected:
         environment.journal = journal_;
         environment.keeper = &keeper_;
         environment.store = store_.get();
+        environment.telling = telling_;
         auto plan = plan_set({"/srv/data", "/srv/log"}, std::make_shared<const Inventory>(guest_.inventory()), {plugin_, lvm_, host_}, options_.providers);
         ASSERT_TRUE(plan) << plan.error().message();
         set_ = std::make_unique<SnapshotSet>(*SetId::parse("6560000000000001"), std::move(*plan), options_,
@@ -156,6 +157,7 @@ protected:
 
     TestGuest guest_;
     SetOptions options_;
+    SetTelling telling_;
     FreezerKeeper keeper_;
     std::shared_ptr<FakeJournal> journal_;
     std::shared_ptr<SimWorld> world_ = SimWorld::create();

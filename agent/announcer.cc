@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "announcer.h"
+
+#include <systemd/sd-daemon.h>
+
+#include <cmath>
+
+namespace quiesced {
+namespace {
+
+std::string joined(const std::vector<std::string>& items) {
+    std::string text;
+    for (const auto& item : items) text += (text.empty() ? "" : ", ") + item;
+    return text;
+}
+
+std::string head(const SetId& set) { return "set " + set.text() + ": "; }
+
+} // namespace
+
+void Announcer::set_added(const std::shared_ptr<SnapshotSet>& set) {
+    const std::string state(state_name(set->state()));
+    log_event(Message::set_new, LogLevel::info, {.set = set->id().text(), .volume = {}, .state = state},
+              head(set->id()) + state + " (" + joined(set->volumes()) + ")");
+    next_.set_added(set);
+    metrics_.changed();
+}
+
+void Announcer::set_abandoned(const SetId& set, const std::string& error) {
+    if (error.empty())
+        log_event(Message::set_undone, LogLevel::warning, {.set = set.text(), .volume = {}, .state = {}},
+                  "set " + set.text() + " was lost or had failed; what was left of it is removed");
+    else
+        log_event(Message::set_not_undone, LogLevel::error, {.set = set.text(), .volume = {}, .state = {}},
+                  "set " + set.text() + " was lost or has failed, and is not undone completely: " + error + ". It is tried again.");
+    next_.set_abandoned(set, error);
+}
+
+void Announcer::set_removed(const SetId& set) {
+    log_event(Message::set_removed, LogLevel::info, {.set = set.text(), .volume = {}, .state = {}}, head(set) + "removed");
+    next_.set_removed(set);
+    metrics_.changed();
+}
+
+void Announcer::set_not_rebuilt(const SetId& set, const std::string& reason) {
+    log_event(Message::set_not_rebuilt, LogLevel::error, {.set = set.text(), .volume = {}, .state = {}},
+              "set " + set.text() + " has snapshots and no manifest: " + reason);
+    next_.set_not_rebuilt(set, reason);
+}
+
+void Announcer::set_noted(const SetId& set, const std::string& sentence) {
+    log_event(Message::set_note, LogLevel::warning, {.set = set.text(), .volume = {}, .state = {}}, head(set) + sentence);
+    next_.set_noted(set, sentence);
+}
+
+void Announcer::space_low(const SetId& set, const SpaceLevel& level) {
+    const auto percent = std::to_string(std::lround(level.fill.percent));
+    log_event(Message::space_low, LogLevel::warning, {.set = set.text(), .volume = level.fill.volume, .state = {}},
+              head(set) + level.fill.name + " is " + percent + " % full (" + level.fill.kind + " of the snapshot of " + level.fill.volume + ")");
+    next_.space_low(set, level);
+}
+
+void Announcer::snapshot_lost(const SetId& set, const Fill& fill) {
+    log_event(Message::snapshot_lost, LogLevel::error, {.set = set.text(), .volume = fill.volume, .state = {}},
+              head(set) + "the snapshot of " + fill.volume + " is lost: " + fill.lost);
+    next_.snapshot_lost(set, fill);
+    metrics_.changed();
+}
+
+void Announcer::state_changed(const SetId& set, State state, const std::string& consistency, const std::string& error) {
+    next_.state_changed(set, state, consistency, error);
+    const LogFields fields{.set = set.text(), .volume = {}, .state = state_name(state)};
+    if (state == State::failed)
+        log_event(Message::set_failed, LogLevel::error, fields, head(set) + "failed: " + error);
+    else
+        log_event(Message::set_state, LogLevel::info, fields, head(set) + std::string(state_name(state)) + (consistency.empty() ? "" : ", consistency " + consistency));
+    log_.wake();
+    // Not on the set's thread: the service manager may be blocked on a frozen file system.
+    notify_.post([text = "STATUS=Set " + set.text() + " is " + std::string(state_name(state)) + "."] { ::sd_notify(0, text.c_str()); });
+    metrics_.state_changed(set, state);
+}
+
+} // namespace quiesced
