@@ -71,7 +71,6 @@ ExitCode list_leases(const Context& context);
 ExitCode hold_volumes(const Context& context);
 ExitCode watch_sets(const Context& context);
 ExitCode reload(const Context& context);
-ExitCode examine(const Context& context);
 ExitCode delete_sets(const Context& context);
 ExitCode mount_snapshots(const Context& context);
 ExitCode unmount_snapshots(const Context& context);
@@ -81,6 +80,8 @@ ExitCode abort_sets(const Context& context);
 
 ExitCode run_hook(const Context& context); ///< freeze, thaw or abort, for a hypervisor's guest tools
 ExitCode manage_hooks(const Request& request);
+/// Also without a bus: what can be looked at, is.
+ExitCode examine(const Request& request, Answer<Client>& client, const Screen& screen);
 
 /// Becomes the daemon's program, which thaws whatever it finds frozen; returns when that was not possible. Neither a bus nor a
 /// running daemon is needed.

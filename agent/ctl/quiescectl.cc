@@ -28,7 +28,7 @@ constexpr std::array kCommands{
     Command{"abort", abort_sets},     Command{"delete", delete_sets},   Command{"match", match_disks},
     Command{"hook", run_hook},              Command{"plugins", list_plugins},
     Command{"leases", list_leases},   Command{"hold", hold_volumes},    Command{"watch", watch_sets},
-    Command{"reload", reload},       Command{"doctor", examine},
+    Command{"reload", reload},
 };
 
 void add_looks(CLI::App& app, Request& request) {
@@ -177,6 +177,7 @@ ExitCode run(const CLI::App& app, const Request& request) {
     const auto screen = screen_of(STDOUT_FILENO, colour_mode(request.colour));
     if (request.columns == "help") return list_columns(screen);
     auto client = Client::connect(request.place);
+    if (app.got_subcommand("doctor")) return examine(request, client, screen);
     if (!client) return complain(client.error());
     const bool here = request.place.bus == "system" && request.place.host.empty() && request.place.machine.empty();
     if (here && !request.never_ask && PasswordAgent::wanted()) client->allow_asking();
