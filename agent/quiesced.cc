@@ -2,6 +2,7 @@
 // quiesced: takes consistent snapshot sets on request of its callers on D-Bus.
 #include <signal.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -91,10 +92,17 @@ bool recover_windows(const std::string& directory, std::set<std::string>* told =
     return clean;
 }
 
+/// In a unit of systemd, whose sandbox is not made for an admin's programs, these run outside of it.
+Outside outside_of_unit() {
+    static constexpr const char* runner = "/usr/bin/systemd-run";
+    const bool unit = std::getenv("INVOCATION_ID") != nullptr; // NOLINT(concurrency-mt-unsafe): nobody changes it
+    return Outside(unit && ::access(runner, X_OK) == 0 ? runner : "");
+}
+
 /// Thaws the writers of a daemon that was lost. False when one could not be.
 bool recover_lost_writers(const std::string& directory) {
     const auto units = make_systemd_units();
-    const auto recovered = recover_writers(directory, *units);
+    const auto recovered = recover_writers(directory, *units, outside_of_unit());
     if (!recovered) {
         spdlog::error("cannot look for writers that were left frozen: {}", recovered.error().message());
         return false;
@@ -176,6 +184,7 @@ void apply(const Settings& settings, const DaemonOptions& daemon, SetManagerOpti
     WriterSettings writers{.hooks_directory = settings.hooks_directory, .writers_directory = settings.writers_directory, .record_directory = daemon.run_directory};
     writers.limit = settings.script_limit;
     writers.units = make_systemd_units();
+    writers.outside = outside_of_unit();
     // A simulated guest has no applications.
     if (!daemon.simulated) options.environment.make_writers = [writers] { return make_configured_writers(writers); };
     options.most_unfinished = settings.most_unfinished;

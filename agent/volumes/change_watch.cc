@@ -4,9 +4,12 @@
 #include <fcntl.h>
 #include <libudev.h>
 #include <poll.h>
+#include <sys/inotify.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <vector>
 
 #include "base/file.h"
@@ -48,10 +51,34 @@ bool drain(udev_monitor* monitor) {
     return true;
 }
 
+/// Whether an entry of a block device ("b8:0") was written or removed, or events were lost. udev renames a finished file to its place.
+bool drain_database(int watch) {
+    bool any = false;
+    alignas(inotify_event) std::array<char, 16384> events{};
+    for (;;) {
+        const auto length = ::read(watch, events.data(), events.size());
+        if (length < 0 && errno == EINTR) continue;
+        if (length <= 0) return any; // EAGAIN: no more; EBADF: there is no udev here
+        for (std::size_t at = 0; at + sizeof(inotify_event) <= static_cast<std::size_t>(length);) {
+            inotify_event event{};
+            std::memcpy(&event, events.data() + at, sizeof event);
+            const char* name = events.data() + at + sizeof event;
+            any = any || (event.mask & IN_Q_OVERFLOW) != 0 || (event.len > 0 && *name == 'b');
+            at += sizeof event + event.len;
+        }
+    }
+}
+
+UniqueFd watch_database(const std::string& folder) {
+    UniqueFd watch(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+    if (watch && ::inotify_add_watch(watch.get(), folder.c_str(), IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE | IN_ONLYDIR) < 0) watch.reset();
+    return watch;
+}
+
 class KernelWatch final : public ChangeWatch {
 public:
-    KernelWatch(UniqueFd mounts, UniqueFd swaps, Udev library, Monitor kernel, Monitor daemon)
-        : mounts_(std::move(mounts)), swaps_(std::move(swaps)), library_(std::move(library)), kernel_(std::move(kernel)),
+    KernelWatch(UniqueFd mounts, UniqueFd swaps, UniqueFd database, Udev library, Monitor kernel, Monitor daemon)
+        : mounts_(std::move(mounts)), swaps_(std::move(swaps)), database_(std::move(database)), library_(std::move(library)), kernel_(std::move(kernel)),
           daemon_(std::move(daemon)) {}
 
     bool changed() override {
@@ -63,13 +90,15 @@ public:
         for (const auto& table : tables) any = any || (table.revents & (POLLPRI | POLLERR | POLLNVAL)) != 0;
         // All of them, so that none is reported twice.
         const bool device = drain(kernel_.get());
-        const bool database = drain(daemon_.get());
-        return any || device || database;
+        const bool announced = drain(daemon_.get());
+        const bool database = drain_database(database_.get());
+        return any || device || announced || database;
     }
 
 private:
     UniqueFd mounts_;
     UniqueFd swaps_; ///< none in a kernel without swap: poll() passes over it
+    UniqueFd database_; ///< none where there is no udev
     Udev library_;
     Monitor kernel_;
     Monitor daemon_;
@@ -77,7 +106,7 @@ private:
 
 } // namespace
 
-Result<std::unique_ptr<ChangeWatch>> make_change_watch(const std::string& mountinfo, const std::string& swaps) {
+Result<std::unique_ptr<ChangeWatch>> make_change_watch(const std::string& mountinfo, const std::string& swaps, const std::string& database) {
     auto mounts = open_at(AT_FDCWD, mountinfo, O_RDONLY);
     if (!mounts) return pass(mounts);
     Udev library(::udev_new());
@@ -86,7 +115,7 @@ Result<std::unique_ptr<ChangeWatch>> make_change_watch(const std::string& mounti
     if (!kernel) return pass(kernel);
     auto daemon = make_monitor(library.get(), "udev");
     if (!daemon) return pass(daemon);
-    return std::make_unique<KernelWatch>(std::move(*mounts), open_at(AT_FDCWD, swaps, O_RDONLY).value_or(UniqueFd()),
+    return std::make_unique<KernelWatch>(std::move(*mounts), open_at(AT_FDCWD, swaps, O_RDONLY).value_or(UniqueFd()), watch_database(database),
                                          std::move(library), std::move(*kernel), std::move(*daemon));
 }
 

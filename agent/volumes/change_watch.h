@@ -18,10 +18,11 @@ public:
     virtual bool changed() = 0;
 };
 
-/// Watches the kernel's mount table and swap areas (poll), and events of block devices twice: as the kernel sends them,
-/// which is before the call that causes one returns, and as udev does when its database is up to date.
+/// Watches the kernel's mount table and swap areas (poll), and block devices three times: by the kernel's events, which come
+/// before the call that causes one returns; by udev's, which come when its database is up to date; and by the files of that
+/// database, because in a network namespace of one's own (PrivateNetwork=) udev's events are not heard, and the kernel's are.
 /// Mounts in other namespaces have no such events; see scan_mount_namespaces(). Errors: kernel, io (no netlink).
 Result<std::unique_ptr<ChangeWatch>> make_change_watch(const std::string& mountinfo = "/proc/self/mountinfo",
-                                                       const std::string& swaps = "/proc/swaps");
+                                                       const std::string& swaps = "/proc/swaps", const std::string& database = "/run/udev/data");
 
 } // namespace quiesced

@@ -48,10 +48,10 @@ Result<std::vector<std::string>> concerned(const WriterConfig& config, const std
     return found;
 }
 
-std::unique_ptr<Writer> make_writer(const WriterConfig& config, Units& units) {
+std::unique_ptr<Writer> make_writer(const WriterConfig& config, Units& units, const Outside& outside) {
     switch (config.type) {
-    case WriterConfig::Type::script: return std::make_unique<ScriptWriter>(config.name, config.command);
-    case WriterConfig::Type::session: return std::make_unique<SessionWriter>(config.name, config.command);
+    case WriterConfig::Type::script: return std::make_unique<ScriptWriter>(config.name, config.command, false, outside);
+    case WriterConfig::Type::session: return std::make_unique<SessionWriter>(config.name, config.command, outside);
     case WriterConfig::Type::unit: return std::make_unique<UnitWriter>(config.name, config.unit, config.method, units);
     }
     return nullptr;
@@ -85,7 +85,7 @@ Result<ConfiguredWriters::Selection> ConfiguredWriters::select(const std::vector
     };
     for (auto& hook : hooks->hooks) {
         ++group;
-        add(std::make_unique<ScriptWriter>(hook.name, std::vector{hook.path}),
+        add(std::make_unique<ScriptWriter>(hook.name, std::vector{hook.path}, false, settings_.outside),
             {.name = hook.name, .kind = "script", .volumes = volumes, .quiesced = false, .raises = true, .error = {}, .freeze_ms = {}, .thaw_ms = {}, .records = {}})
             .path = std::move(hook.path);
     }
@@ -96,7 +96,7 @@ Result<ConfiguredWriters::Selection> ConfiguredWriters::select(const std::vector
         if (i == 0 || config.order != (*configs)[i - 1].order) ++group;
         if (members->empty()) continue;
         const bool raises = config.type != WriterConfig::Type::unit || config.method == WriterConfig::Method::stop;
-        auto& entry = add(make_writer(config, *settings_.units),
+        auto& entry = add(make_writer(config, *settings_.units, settings_.outside),
                           {.name = config.name, .kind = type_name(config.type), .volumes = std::move(*members), .quiesced = false, .raises = raises,
                            .error = {}, .freeze_ms = {}, .thaw_ms = {}, .records = {}});
         entry.path = config.command.empty() ? config.unit : config.command.front();

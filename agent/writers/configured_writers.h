@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config.h"
+#include "writers/outside.h"
 #include "writers/units.h"
 #include "writers/writer.h"
 #include "writers/writer_record.h"
@@ -22,6 +23,7 @@ struct WriterSettings {
     std::string record_directory = {};        ///< where a WriterRecord is kept while frozen; empty: nowhere
     std::chrono::milliseconds limit{60000};   ///< of each executable of the hooks directory, for its freeze and again for its thaw
     std::shared_ptr<Units> units = nullptr;   ///< null: systemd's
+    Outside outside = Outside();              ///< how programs are run
 };
 
 /// The writers that an admin has configured. First the executables of hooks.d, one after another in the order of their names, for

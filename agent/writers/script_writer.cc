@@ -62,7 +62,11 @@ Result<ChildOutcome> ScriptWriter::run(const char* command, const WriterContext&
     auto argv = command_;
     argv.front() = *path;
     argv.emplace_back(command);
-    return run_child(argv, options);
+    if (!outside_.active()) return run_child(argv, options);
+    const auto unit = outside_unit(context.set, name_, command);
+    auto outcome = run_child(outside_.wrap(argv, options.environment, unit, options.limit), options);
+    if (!outcome || outcome->timed_out) outside_.kill(unit);
+    return outcome;
 }
 
 Result<void> ScriptWriter::freeze(const WriterContext& context, Monotonic::time_point deadline) {

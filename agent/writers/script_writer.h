@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/child.h"
+#include "writers/outside.h"
 #include "writers/writer.h"
 
 namespace quiesced {
@@ -22,8 +23,8 @@ class ScriptWriter final : public Writer {
 public:
     /// `command`: the program's full path, and arguments that come before ours.
     /// `frozen`: it is, by a daemon that was lost; only the thaw is left to do.
-    ScriptWriter(std::string name, std::vector<std::string> command, bool frozen = false)
-        : name_(std::move(name)), command_(std::move(command)), started_(frozen) {}
+    ScriptWriter(std::string name, std::vector<std::string> command, bool frozen = false, Outside outside = Outside())
+        : name_(std::move(name)), command_(std::move(command)), outside_(std::move(outside)), started_(frozen) {}
 
     [[nodiscard]] const std::string& name() const override { return name_; }
     /// Errors: deadline (killed), access_denied (could be changed by others), io (cannot be run, or exit status).
@@ -36,6 +37,7 @@ private:
 
     std::string name_;
     std::vector<std::string> command_;
+    Outside outside_;
     bool started_; ///< its freeze began, so that its thaw has to run
 };
 

@@ -46,6 +46,7 @@ Error SessionWriter::end_after(const char* command, Error error) {
     // A while to let its application go: the connection it holds may need that.
     auto ended = child_->end(Monotonic::now() + kEndLimit);
     child_.reset();
+    if (!ended) outside_.kill(unit_);
     if (error.kind == ErrorKind::lost && ended) error.context += " (exit status " + std::to_string(*ended) + "; the journal has what it said)";
     if (error.kind == ErrorKind::deadline) error.context = "it did not answer in time" + std::string(ended ? " and was ended" : " and was killed with its process group");
     error.context = "the writer session " + name_ + " (" + command_.front() + ") failed to " + command + ": " + error.context;
@@ -71,7 +72,9 @@ Result<void> SessionWriter::prepare(const WriterContext& context, Monotonic::tim
     auto path = trusted_path(argv.front());
     if (!path) return pass(path);
     argv.front() = *path;
-    auto child = HeldChild::start(argv, writer_environment(context));
+    const auto environment = writer_environment(context);
+    unit_ = outside_unit(context.set, name_, "session");
+    auto child = HeldChild::start(outside_.wrap(argv, environment, unit_, milliseconds(0)), environment);
     if (!child) return pass(child);
     child_.emplace(std::move(*child));
     return ask("prepare", context, deadline);
@@ -88,6 +91,7 @@ Result<void> SessionWriter::thaw(const WriterContext& context, Monotonic::time_p
     if (auto thawed = ask("thaw", context, deadline); !thawed) return thawed;
     auto ended = child_->end(Monotonic::now() + kEndLimit);
     child_.reset();
+    if (!ended) outside_.kill(unit_);
     if (!ended) return fail(ended.error().kind, "the writer session " + name_ + ": after its thaw " + ended.error().context);
     if (*ended != 0) return fail(kWriterFailed, "the writer session " + name_ + " ended after its thaw with exit status " + std::to_string(*ended));
     return {};

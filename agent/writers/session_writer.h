@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/held_child.h"
+#include "writers/outside.h"
 #include "writers/writer.h"
 
 namespace quiesced {
@@ -30,7 +31,8 @@ Result<SessionAnswer> parse_session_answer(std::string_view line);
 class SessionWriter final : public Writer {
 public:
     /// `command`: the program's full path, and arguments.
-    SessionWriter(std::string name, std::vector<std::string> command) : name_(std::move(name)), command_(std::move(command)) {}
+    SessionWriter(std::string name, std::vector<std::string> command, Outside outside = Outside())
+        : name_(std::move(name)), command_(std::move(command)), outside_(std::move(outside)) {}
 
     [[nodiscard]] const std::string& name() const override { return name_; }
     /// Errors of all three: deadline (it was killed), lost (it ended), writer_failed (its words, or no JSON), access_denied, io.
@@ -46,6 +48,8 @@ private:
 
     std::string name_;
     std::vector<std::string> command_;
+    Outside outside_;
+    std::string unit_; ///< that it runs in, if outside
     std::optional<HeldChild> child_;
     std::map<std::string, std::string> records_;
     bool begun_ = false; ///< its freeze was asked for

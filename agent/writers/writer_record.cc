@@ -27,18 +27,18 @@ constexpr std::string_view kSuffix = ".writers";
 constexpr std::int64_t kLongestLimit = 3'600'000;
 
 /// An object that thaws as the lost one would have; null for a kind that is not known.
-std::unique_ptr<Writer> make_lost(const WriterUndo& undo, Units& units) {
+std::unique_ptr<Writer> make_lost(const WriterUndo& undo, Units& units, const Outside& outside) {
     if (undo.what.empty()) return nullptr;
-    if (undo.kind == "script") return std::make_unique<ScriptWriter>(undo.name, undo.what, true);
+    if (undo.kind == "script") return std::make_unique<ScriptWriter>(undo.name, undo.what, true, outside);
     if (undo.kind == "unit-thaw") return std::make_unique<UnitWriter>(undo.name, undo.what.front(), WriterConfig::Method::freeze, units, true);
     if (undo.kind == "unit-start") return std::make_unique<UnitWriter>(undo.name, undo.what.front(), WriterConfig::Method::stop, units, true);
     return nullptr;
 }
 
-WriterRecovery thaw_lost(const LostWriters& lost, Units& units) {
+WriterRecovery thaw_lost(const LostWriters& lost, Units& units, const Outside& outside) {
     WriterRecovery recovery{.set = lost.context.set, .thawed = {}, .failed = {}};
     for (auto undo = lost.undos.rbegin(); undo != lost.undos.rend(); ++undo) {
-        const auto writer = make_lost(*undo, units);
+        const auto writer = make_lost(*undo, units, outside);
         if (!writer) {
             recovery.failed.push_back("the writer " + undo->name + " is of the kind '" + undo->kind + "', which is not known here: thaw it by hand");
             continue;
@@ -108,7 +108,7 @@ Result<LostWriters> parse_writer_record(const std::string& text) {
     return lost;
 }
 
-Result<std::vector<WriterRecovery>> recover_writers(const std::string& directory, Units& units) {
+Result<std::vector<WriterRecovery>> recover_writers(const std::string& directory, Units& units, const Outside& outside) {
     std::vector<WriterRecovery> all;
     const auto names = list_directory_at(AT_FDCWD, directory);
     if (!names && names.error().error_number == ENOENT) return all;
@@ -123,7 +123,7 @@ Result<std::vector<WriterRecovery>> recover_writers(const std::string& directory
         // Empty: the daemon was lost before it froze any.
         if (text && !text->empty()) {
             auto lost = parse_writer_record(*text);
-            if (lost) all.push_back(thaw_lost(*lost, units));
+            if (lost) all.push_back(thaw_lost(*lost, units, outside));
             else all.push_back({.set = name, .thawed = {}, .failed = {path + ": " + lost.error().message()}});
         }
         // Once: a thaw that failed is told of, and would fail again.

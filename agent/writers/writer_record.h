@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "writers/outside.h"
 #include "writers/writer.h"
 
 namespace quiesced {
@@ -52,6 +53,6 @@ class Units;
 
 /// Thaws, in reverse order and once, what the records of lost daemons name, and removes those. Those of a daemon that lives are left
 /// alone. Blocking: for each writer at most its limit. Errors: kernel (the directory cannot be read).
-Result<std::vector<WriterRecovery>> recover_writers(const std::string& directory, Units& units);
+Result<std::vector<WriterRecovery>> recover_writers(const std::string& directory, Units& units, const Outside& outside = Outside());
 
 } // namespace quiesced

@@ -3,6 +3,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 
 #include "fixture.h"
 
@@ -92,6 +96,31 @@ TEST(ChangeWatch, OnThisMachineNothingChangesByBeingAsked) {
     int changes = 0;
     for (int i = 0; i < 100; ++i) changes += (*watch)->changed() ? 1 : 0;
     EXPECT_LT(changes, 50);
+}
+
+TEST(ChangeWatch, SeesUdevsDatabaseChangeWithoutItsEvents) {
+    const auto folder = std::filesystem::temp_directory_path() / ("quiesced-udev-" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder);
+    auto watch = make_change_watch("/proc/self/mountinfo", "/proc/swaps", folder.string());
+    ASSERT_TRUE(watch) << watch.error().message();
+    const auto put = [&](const char* name) {
+        std::ofstream(folder / "new") << "I:1\n";
+        std::filesystem::rename(folder / "new", folder / name);
+    };
+    const auto quiet = [&] {
+        // This machine's own devices may change meanwhile.
+        for (int i = 0; i < 100; ++i)
+            if (!(*watch)->changed()) return true;
+        return false;
+    };
+    ASSERT_TRUE(quiet());
+    put("b8:0");
+    EXPECT_TRUE((*watch)->changed());
+    EXPECT_TRUE(quiet()) << "it is told once";
+    std::filesystem::remove(folder / "b8:0");
+    EXPECT_TRUE((*watch)->changed());
+    EXPECT_TRUE(quiet());
+    std::filesystem::remove_all(folder);
 }
 
 TEST(ChangeWatch, WithoutAMountTableThereIsNone) {
