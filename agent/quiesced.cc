@@ -38,6 +38,7 @@
 #include "sequence/journal.h"
 #include "sequence/set_manager.h"
 #include "sim/simulated_guest.h"
+#include "snapshot/dm_provider.h"
 #include "snapshot/host_provider.h"
 #include "snapshot/lvm_provider.h"
 #include "writers/configured_writers.h"
@@ -142,10 +143,11 @@ private:
     std::jthread thread_;
 };
 
-SetManager::Providers make_providers(const Plugins& plugins) {
-    return [&plugins, lvm = std::make_shared<LvmProvider>(), host = std::make_shared<HostProvider>()] {
+SetManager::Providers make_providers(const Plugins& plugins, const std::shared_ptr<DmProvider>& dm) {
+    return [&plugins, dm, lvm = std::make_shared<LvmProvider>(), host = std::make_shared<HostProvider>()] {
         auto providers = plugins.providers();
         providers.push_back(lvm);
+        providers.push_back(dm);
         providers.push_back(host);
         return providers;
     };
@@ -198,7 +200,8 @@ void apply(const Settings& settings, const DaemonOptions& daemon, SetManagerOpti
 /// Takes the configuration anew; as a whole, or not at all. Any thread.
 class Reloader {
 public:
-    Reloader(CommandLine line, const DaemonOptions& options) : line_(line), options_(options), settings_(options.settings) {}
+    Reloader(CommandLine line, const DaemonOptions& options, std::shared_ptr<DmProvider> dm)
+        : line_(line), options_(options), dm_(std::move(dm)), settings_(options.settings) {}
 
     /// From when there is a manager.
     void attach(SetManager& manager) {
@@ -217,7 +220,10 @@ private:
         if (manager_ == nullptr) return fail(ErrorKind::busy, "quiesced is starting", "Try again in a moment.");
         const auto fresh = reread_settings(line_.count, line_.words, options_);
         if (!fresh) return tl::unexpected<Error>(fresh.error());
-        auto changed = manager_->reconfigure([&](SetManagerOptions& options) { apply(*fresh, options_, options); });
+        auto changed = manager_->reconfigure([&](SetManagerOptions& options) {
+            apply(*fresh, options_, options);
+            dm_->set_store_group(fresh->store_group);
+        });
         if (!changed) return changed;
         spdlog::default_logger()->set_level(spdlog::level::from_str(fresh->log_level));
         const bool later = fresh->state_directory != settings_.state_directory || fresh->plugin_directory != settings_.plugin_directory ||
@@ -229,6 +235,7 @@ private:
 
     const CommandLine line_;
     const DaemonOptions& options_;
+    const std::shared_ptr<DmProvider> dm_;
     std::mutex mutex_;
     Settings settings_; ///< of the start
     SetManager* manager_ = nullptr;
@@ -255,7 +262,9 @@ int serve(CommandLine line, const DaemonOptions& options, Log& log, const sigset
     }
 
     const std::string version = QUIESCED_VERSION + std::string(simulated ? "+simulated" : "");
-    Reloader reloader(line, options);
+    const auto dm = std::make_shared<DmProvider>();
+    dm->set_store_group(options.settings.store_group);
+    Reloader reloader(line, options, dm);
     auto bus = Bus::connect({.bus = options.bus, .version = version, .keep_failed = options.settings.keep_failed, .reload = [&reloader] { return reloader.reload(); }});
     if (!bus) return give_up(bus.error());
     Metrics metrics(options.run_directory, version);
@@ -282,7 +291,7 @@ int serve(CommandLine line, const DaemonOptions& options, Log& log, const sigset
     // A simulation never asks a real plugin.
     plugin_settings.directory = simulated ? options.run_directory + "/plugins" : options.settings.plugin_directory;
     const Plugins plugins(plugin_settings);
-    SetManager manager(manager_options, simulated ? simulated->providers() : make_providers(plugins), announcer);
+    SetManager manager(manager_options, simulated ? simulated->providers() : make_providers(plugins, dm), announcer);
     if (!simulated) {
         if (auto events = make_dm_events()) manager.watch_space(std::move(*events));
         else spdlog::warn("the space of snapshots is not watched: {}", events.error().message());

@@ -8,6 +8,7 @@
 
 #include "bus/reply.h"
 #include "bus/volume_dict.h"
+#include "snapshot/dm_names.h"
 #include "snapshot/host_provider.h"
 #include "snapshot/lvm_reference.h"
 
@@ -59,6 +60,7 @@ Dict member_to_dict(const ReportedMember& member, const Inventory& inventory) {
 
 const char* kind_of(const std::string& provider) {
     if (provider == kLvmProviderName) return "lvm";
+    if (provider == kDmProviderName) return "dm";
     return provider == kHostProviderName ? "host" : "plugin";
 }
 

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include "snapshot/dm_names.h"
+#include "snapshot/lvm_reference.h"
+
 namespace quiesced {
 namespace {
 
@@ -72,9 +75,13 @@ std::vector<PlannedVolume> resolve_members(const std::vector<std::string>& names
     return members;
 }
 
+/// In the guest, as against on an array or by the host.
+bool is_own(const Provider& provider) { return provider.name() == kLvmProviderName || provider.name() == kDmProviderName; }
+
 bool on_luns_only(const Volume& volume) { return volume.placement == Placement::lun; }
 
-Error nobody(const Volume& volume, const Inventory& inventory, const std::vector<std::shared_ptr<Provider>>& providers) {
+Error nobody(const PlannedVolume& member, const Inventory& inventory, const std::vector<std::shared_ptr<Provider>>& providers) {
+    const auto& volume = member.volume;
     std::string disks;
     for (const auto& leaf : volume.leaves)
         if (const auto disk = inventory.disks().find(leaf); disk != inventory.disks().end())
@@ -82,7 +89,7 @@ Error nobody(const Volume& volume, const Inventory& inventory, const std::vector
     if (on_luns_only(volume)) {
         std::string plugins;
         for (const auto& provider : providers)
-            if (provider->name() != "lvm" && !provider->only_on_request()) plugins += (plugins.empty() ? "" : ", ") + provider->name();
+            if (!is_own(*provider) && !provider->only_on_request()) plugins += (plugins.empty() ? "" : ", ") + provider->name();
         if (plugins.empty())
             return {.kind = ErrorKind::plugin_missing,
                     .error_number = 0,
@@ -95,11 +102,15 @@ Error nobody(const Volume& volume, const Inventory& inventory, const std::vector
                 .advice = "Check the plugin's configuration: it must name this LUN's array.",
                 .undone = {}};
     }
+    // What dm says is the reason for everything that is no logical volume.
+    std::string reason;
+    for (const auto& refusal : member.refusals)
+        if (refusal.provider == kDmProviderName) reason = ": " + refusal.reason;
     return {.kind = ErrorKind::no_provider,
             .error_number = 0,
-            .context = "nothing here can take a snapshot of " + volume.name + " (" + volume.device_path + ")",
-            .advice = "It must lie on an LVM logical volume or on a LUN that a plugin knows; or choose the provider 'host' for it, if the "
-                      "hypervisor takes its snapshot.",
+            .context = "nothing here can take a snapshot of " + volume.name + " (" + volume.device_path + ")" + reason,
+            .advice = "It must lie on an LVM logical volume, on a device-mapper device, or on a LUN that a plugin knows; or choose the provider "
+                      "'host' for it, if the hypervisor takes its snapshot.",
             .undone = {}};
 }
 
@@ -118,9 +129,9 @@ Error unwilling(const PlannedVolume& member, const std::vector<std::shared_ptr<P
             .advice = "Choose another one, or none.", .undone = {}};
 }
 
-/// After a plugin could not be asked, the volume may be its own: another plugin's word is as good, but not LVM's, whose
+/// After a plugin could not be asked, the volume may be its own: another plugin's word is as good, but not the guest's own, whose
 /// snapshot would be of another kind than what the requestor gets on other days.
-bool may_take(const PlannedVolume& member, const Provider& provider) { return !member.error || provider.name() != "lvm"; }
+bool may_take(const PlannedVolume& member, const Provider& provider) { return !member.error || !is_own(provider); }
 
 /// Why a provider is not even asked for a member; empty when it is.
 std::string not_asked(const PlannedVolume& member, const Provider& provider) {
@@ -165,7 +176,7 @@ void choose_providers(std::vector<PlannedVolume>& members, const Inventory& inve
     }
     for (auto* member : sound)
         if (!member->provider && !member->error)
-            member->error = member->chosen.empty() ? nobody(member->volume, inventory, providers) : unwilling(*member, providers);
+            member->error = member->chosen.empty() ? nobody(*member, inventory, providers) : unwilling(*member, providers);
 }
 
 /// Volumes in loop files on members are frozen along, and before what holds their file (facts: the other order hangs).

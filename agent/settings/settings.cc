@@ -96,6 +96,18 @@ Setter directory(std::string Settings::*field) {
     };
 }
 
+/// The name of a volume group, as lvm(8) has it.
+Setter volume_group(std::string Settings::*field) {
+    return [=](Settings& settings, const std::string& value) -> std::optional<std::string> {
+        constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+_.-";
+        constexpr std::size_t longest = 127;
+        if (value.size() > longest || value.starts_with('-') || value == "." || value == ".." || value.find_first_not_of(letters) != std::string::npos)
+            return "must be the name of a volume group or empty, not '" + value + "'";
+        settings.*field = value;
+        return std::nullopt;
+    };
+}
+
 Setter one_of(std::string Settings::*field, std::vector<std::string> words) {
     return [field, words = std::move(words)](Settings& settings, const std::string& value) -> std::optional<std::string> {
         if (std::find(words.begin(), words.end(), value) == words.end()) {
@@ -125,6 +137,7 @@ const std::vector<Key>& keys() {
         {"window", "flush_bound", time(&Settings::flush_bound, seconds(1), minutes(10))},
         {"window", "relinquish_journal", flag(&Settings::relinquish_journal)},
         {"writers", "script_limit", time(&Settings::script_limit, seconds(1), hours(1))},
+        {"dm", "store_group", volume_group(&Settings::store_group)},
     };
     return all;
 }

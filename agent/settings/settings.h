@@ -32,6 +32,8 @@ struct Settings {
     bool relinquish_journal = true;
     // [writers]
     std::chrono::milliseconds script_limit{60000};
+    // [dm]
+    std::string store_group = {}; ///< volume group for the stores of the dm provider; empty: it takes nothing
 
     bool operator==(const Settings&) const = default;
 };

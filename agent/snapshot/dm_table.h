@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.h"
@@ -15,7 +16,7 @@ struct DmTarget {
     std::uint64_t start = 0;   ///< 512-byte sectors
     std::uint64_t sectors = 0; ///< length, 512-byte sectors
     std::string type;          ///< "snapshot", "thin", ...
-    std::string text;          ///< its parameters, or its status
+    std::string text;          ///< its parameters, or its status; see without_keys()
 };
 
 /// A device-mapper device with its active table.
@@ -28,6 +29,10 @@ struct DmDevice {
     bool inactive_table = false; ///< a table is loaded and waits for a resume
     std::vector<DmTarget> targets;
 };
+
+/// The parameters of a target with "(key)" in place of what must not be seen: the key of a dm-crypt target, all of a dm-integrity
+/// one. The name of a key in a keyring stays.
+std::string without_keys(std::string_view type, std::string_view parameters);
 
 /// Asks the kernel about device-mapper devices; changes nothing. Thread-safe. The twin for tests keeps tables in memory.
 class DmTables {
@@ -43,6 +48,8 @@ public:
 /// The real one, by libdevmapper.
 class KernelDmTables : public DmTables {
 public:
+    /// The table that is loaded and waits for a resume; without targets where there is none.
+    [[nodiscard]] Result<DmDevice> inactive(DeviceNumber number) const;
     [[nodiscard]] Result<DmDevice> table(const std::string& uuid) const override;
     [[nodiscard]] Result<DmDevice> table(DeviceNumber number) const override;
     [[nodiscard]] Result<DmDevice> status(const std::string& uuid) const override;

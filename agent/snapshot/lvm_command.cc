@@ -108,6 +108,14 @@ Result<std::vector<LogicalVolume>> LvmCommand::list_tagged(const std::string& ta
     return list_matching({"@" + tag});
 }
 
+Result<LvmGroup> LvmCommand::group(const std::string& name) const {
+    const auto doing = "looking at the volume group " + name;
+    const auto outcome = runner_.run({"vgs", "--reportformat", "json", "--units", "b", "--nosuffix", "--options", kLvmGroupFields, name}, kQueryLimit);
+    if (!outcome) return tl::unexpected<Error>(outcome.error());
+    if (outcome->timed_out || outcome->exit_status != 0) return failure(*outcome, doing, kQueryLimit);
+    return parse_lvm_group(outcome->output);
+}
+
 Result<void> LvmCommand::change(const std::vector<std::string>& arguments, const std::string& doing) const {
     const auto outcome = runner_.run(arguments, kChangeLimit);
     if (!outcome) return tl::unexpected<Error>(outcome.error());
@@ -120,6 +128,15 @@ Result<void> LvmCommand::create_thick_snapshot(const LogicalVolume& origin, cons
     return change(
         with_names(snapshot_arguments(name, set, tags), {"--size", std::to_string(store.count) + "b", origin.full_name()}),
         "making the snapshot " + name + " of " + origin.full_name());
+}
+
+Result<void> LvmCommand::create_store(const std::string& group, const std::string& name, Bytes size, const SetId& set,
+                                      const std::vector<std::string>& tags) const {
+    // --zero: dm-snapshot takes a store for a new one when its head is zero, and what lies there otherwise for exceptions.
+    std::vector<std::string> arguments{"lvcreate", "--yes", "--zero", "y", "--wipesignatures", "y", "--addtag", kLvmTag, "--addtag", lvm_set_tag(set)};
+    for (const auto& tag : tags) arguments.insert(arguments.end(), {"--addtag", tag});
+    return change(with_names(std::move(arguments), {"--name", name, "--size", std::to_string(size.count) + "b", group}),
+                  "making the copy-on-write store " + group + "/" + name);
 }
 
 Result<void> LvmCommand::create_thin_snapshot(const LogicalVolume& origin, const std::string& name,

@@ -31,7 +31,7 @@ private:
     std::string program_;
 };
 
-/// The LVM commands of the lvm provider. Never to be called while a file system is frozen or a snapshot primed.
+/// The LVM commands of the lvm and dm providers. Never to be called while a file system is frozen or a snapshot primed.
 /// Errors of all: lvm_failed with LVM's own words; deadline when it did not end in time; no_space and busy where
 /// LVM's words say so.
 class LvmCommand {
@@ -43,6 +43,12 @@ public:
     /// The visible LVs of all volume groups that carry a tag.
     [[nodiscard]] Result<std::vector<LogicalVolume>> list_tagged(const std::string& tag) const;
 
+    /// Errors besides: lvm_failed when there is no such group.
+    [[nodiscard]] Result<LvmGroup> group(const std::string& name) const;
+
+    /// A volume for the copy-on-write store of a snapshot that LVM knows nothing of; its head is zeroed. `tags` as below.
+    [[nodiscard]] Result<void> create_store(const std::string& group, const std::string& name, Bytes size, const SetId& set,
+                                            const std::vector<std::string>& tags) const;
     /// `store`: size of the copy-on-write store. `tags` are those besides the ones that every LV of ours carries.
     [[nodiscard]] Result<void> create_thick_snapshot(const LogicalVolume& origin, const std::string& name, Bytes store,
                                                      const SetId& set, const std::vector<std::string>& tags = {}) const;

@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "snapshot/dm_names.h"
 #include "snapshot/lvm_fill.h"
 #include "snapshot/lvm_reference.h"
 #include "snapshot/lvm_session.h"
@@ -191,7 +192,7 @@ Result<void> LvmProvider::abandon(const SetId& set) {
     if (!tagged) return tl::unexpected<Error>(tagged.error());
     std::vector<std::string> names;
     for (const auto& volume : *tagged)
-        if (volume.has_tag(lvm_set_tag(set))) names.push_back(volume.full_name());
+        if (volume.has_tag(lvm_set_tag(set)) && !volume.has_tag(kDmStoreTag)) names.push_back(volume.full_name());
     return lvm.remove(names);
 }
 

@@ -16,6 +16,7 @@ namespace quiesced {
 const char* const kLvmReportFields =
     "vg_name,vg_uuid,vg_free,vg_extent_size,lv_name,lv_uuid,lv_size,segtype,lv_attr,pool_lv,"
     "origin,thin_id,data_percent,metadata_percent,lv_tags";
+const char* const kLvmGroupFields = "vg_name,vg_free,vg_extent_size";
 
 namespace {
 
@@ -68,6 +69,29 @@ private:
     const nlohmann::json& row_;
     std::string problem_;
 };
+
+tl::unexpected<Error> refuse(const std::string& program, const std::string& what) {
+    return fail(ErrorKind::lvm_failed, "cannot understand what " + program + " reports: " + what,
+                "Check that `" + program + " --reportformat json` works; LVM 2.02.158 is the oldest that has it.");
+}
+
+/// The rows of a report, all of them objects.
+Result<std::vector<nlohmann::json>> read_rows(const std::string& json, const std::string& program, const char* kind) {
+    const auto document = nlohmann::json::parse(json, nullptr, false);
+    const auto report = document.is_object() ? document.find("report") : document.end();
+    if (!document.is_object() || report == document.end() || !report->is_array()) return refuse(program, "it is no JSON report");
+    std::vector<nlohmann::json> all;
+    for (const auto& part : *report) {
+        if (!part.is_object() || !part.contains(kind)) continue;
+        const auto& rows = part.at(kind);
+        if (!rows.is_array()) return refuse(program, "'" + std::string(kind) + "' is no list");
+        for (const auto& row : rows) {
+            if (!row.is_object()) return refuse(program, "a row is no object");
+            all.push_back(row);
+        }
+    }
+    return all;
+}
 
 LogicalVolume read_row(Row& row) {
     LogicalVolume volume;
@@ -123,32 +147,33 @@ bool LogicalVolume::has_tag(const std::string& tag) const {
 }
 
 Result<std::vector<LogicalVolume>> parse_lvm_report(const std::string& json) {
-    const auto refuse = [](const std::string& what) {
-        return fail(ErrorKind::lvm_failed, "cannot understand what lvs reports: " + what,
-                    "Check that `lvs --reportformat json` works; LVM 2.02.158 is the oldest that has it.");
-    };
-    const auto document = nlohmann::json::parse(json, nullptr, false);
-    const auto report = document.is_object() ? document.find("report") : document.end();
-    if (!document.is_object() || report == document.end() || !report->is_array()) return refuse("it is no JSON report");
-
+    const auto rows = read_rows(json, "lvs", "lv");
+    if (!rows) return tl::unexpected<Error>(rows.error());
     std::vector<LogicalVolume> volumes;
-    for (const auto& part : *report) {
-        if (!part.is_object() || !part.contains("lv")) continue;
-        const auto& rows = part.at("lv");
-        if (!rows.is_array()) return refuse("'lv' is no list");
-        for (const auto& item : rows) {
-            if (!item.is_object()) return refuse("a row is no object");
-            Row row(item);
-            auto volume = read_row(row);
-            if (!row.problem().empty()) return refuse(row.problem() + " in the row of '" + volume.full_name() + "'");
-            // segtype and thin_id make lvs print one row a segment.
-            const auto same = [&volume](const LogicalVolume& other) {
-                return other.uuid == volume.uuid && other.group_uuid == volume.group_uuid;
-            };
-            if (std::none_of(volumes.begin(), volumes.end(), same)) volumes.push_back(std::move(volume));
-        }
+    for (const auto& item : *rows) {
+        Row row(item);
+        auto volume = read_row(row);
+        if (!row.problem().empty()) return refuse("lvs", row.problem() + " in the row of '" + volume.full_name() + "'");
+        // segtype and thin_id make lvs print one row a segment.
+        const auto same = [&volume](const LogicalVolume& other) {
+            return other.uuid == volume.uuid && other.group_uuid == volume.group_uuid;
+        };
+        if (std::none_of(volumes.begin(), volumes.end(), same)) volumes.push_back(std::move(volume));
     }
     return volumes;
+}
+
+Result<LvmGroup> parse_lvm_group(const std::string& json) {
+    const auto rows = read_rows(json, "vgs", "vg");
+    if (!rows) return tl::unexpected<Error>(rows.error());
+    if (rows->size() != 1) return refuse("vgs", "it has " + std::to_string(rows->size()) + " rows for one volume group");
+    Row row(rows->front());
+    LvmGroup group;
+    group.name = row.text("vg_name");
+    group.free = row.bytes("vg_free");
+    group.extent = row.bytes("vg_extent_size");
+    if (!row.problem().empty()) return refuse("vgs", row.problem());
+    return group;
 }
 
 bool is_lvm_uuid(const std::string& dm_uuid) {

@@ -51,12 +51,23 @@ struct LogicalVolume {
     }
 };
 
+/// A volume group as `vgs` reports it.
+struct LvmGroup {
+    std::string name;
+    Bytes free;
+    Bytes extent; ///< allocation unit
+};
+
 /// The value of `lvs -o` whose report parse_lvm_report() reads.
 extern const char* const kLvmReportFields;
 
 /// Reads `lvs --reportformat json --units b --nosuffix -o kLvmReportFields`. An LV with several segments comes once.
 /// Errors: lvm_failed, saying what in the report makes no sense.
 Result<std::vector<LogicalVolume>> parse_lvm_report(const std::string& json);
+
+/// The same for `vgs -o kLvmGroupFields` of one group.
+extern const char* const kLvmGroupFields;
+Result<LvmGroup> parse_lvm_group(const std::string& json);
 
 /// True for the dm UUID of a logical volume's visible device, as against LVM's inner ones ("...-real", "...-cow").
 bool is_lvm_uuid(const std::string& dm_uuid);

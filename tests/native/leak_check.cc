@@ -88,6 +88,20 @@ Sentences tagged_volumes(const std::vector<std::string>& allowed) {
     return found;
 }
 
+/// Of the dm provider, without their set.
+Sentences provider_devices(const std::vector<std::string>& allowed) {
+    Sentences found;
+    for (const auto& name : names_in("/sys/block")) {
+        const auto uuid = name.starts_with("dm-") ? attribute("/sys/block/" + name + "/dm/uuid") : std::string();
+        const auto is_allowed = [&](const std::string& set) { return uuid.find("-" + set + "-") != std::string::npos; };
+        // The real device is of the first set over its origin, and may serve later ones.
+        if (!uuid.starts_with("QUIESCED-dm-") || std::any_of(allowed.begin(), allowed.end(), is_allowed)) continue;
+        if (!allowed.empty() && uuid.ends_with("-real")) continue;
+        found.push_back("device-mapper device " + attribute("/sys/block/" + name + "/dm/name") + " (" + uuid + ") is left");
+    }
+    return found;
+}
+
 Sentences running_freezers(const std::string& program) {
     Sentences found;
     for (const auto& name : names_in("/proc")) {
@@ -134,6 +148,7 @@ Sentences LeakCheck::find() const {
     add(suspended);
     // lvs reads every device: it would hang on a suspended one.
     if (suspended.empty()) add(tagged_volumes(allowed_sets));
+    add(patiently(patience, [this] { return provider_devices(allowed_sets); }));
     add(patiently(patience, [this]() -> Sentences {
         const auto now = rcu_expedited_now();
         if (now < 0 || now == rcu_expedited) return {};

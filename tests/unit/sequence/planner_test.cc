@@ -10,6 +10,7 @@
 namespace quiesced {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 class Planner : public testing::Test {
@@ -120,6 +121,34 @@ TEST_F(Planner, APlainPartitionHasNoProvider) {
     ASSERT_FALSE(planned);
     EXPECT_EQ(planned.error().kind, ErrorKind::no_provider);
     EXPECT_THAT(planned.error().message(), HasSubstr("'host'")) << "what it takes is said";
+}
+
+TEST_F(Planner, WhyDeviceMapperDoesNotTakeItIsSaidWithTheWayOut) {
+    guest_.lv("/srv/data", 1);
+    lvm_->claims = false;
+    const auto dm = std::make_shared<FakeProvider>("dm", Placement::virtual_disk);
+    dm->claims = false;
+    const auto planned = plan_set({"/srv/data"}, std::make_shared<const Inventory>(guest_.inventory()), {plugin_, lvm_, dm, host_});
+    ASSERT_FALSE(planned);
+    EXPECT_EQ(planned.error().kind, ErrorKind::no_provider);
+    EXPECT_THAT(planned.error().message(), AllOf(HasSubstr("(/dev/mapper/vg-1): it does not want it"), HasSubstr("'host'")));
+}
+
+TEST_F(Planner, DeviceMapperTakesNothingThatMayBeAPlugins) {
+    guest_.lun("/srv/log", 2);
+    plugin_->claim_error = Error{.kind = ErrorKind::plugin_failed, .error_number = 0, .context = "array unreachable", .advice = {}, .undone = {}};
+    const auto dm = std::make_shared<FakeProvider>("dm", Placement::lun);
+    const auto planned = plan_set({"/srv/log"}, std::make_shared<const Inventory>(guest_.inventory()), {plugin_, lvm_, dm, host_});
+    ASSERT_FALSE(planned);
+    EXPECT_EQ(planned.error().kind, ErrorKind::plugin_failed);
+}
+
+TEST_F(Planner, DeviceMapperIsNoPluginThatCouldKnowALun) {
+    guest_.lun("/srv/log", 2);
+    const auto dm = std::make_shared<FakeProvider>("dm", Placement::virtual_disk);
+    const auto planned = plan_set({"/srv/log"}, std::make_shared<const Inventory>(guest_.inventory()), {lvm_, dm, host_});
+    ASSERT_FALSE(planned);
+    EXPECT_EQ(planned.error().kind, ErrorKind::plugin_missing);
 }
 
 TEST_F(Planner, OnlyTheProviderThatTheRequestorChoseIsAsked) {

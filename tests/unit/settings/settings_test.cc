@@ -45,11 +45,13 @@ flush_bound = 45
 relinquish_journal = no
 [writers]
 script_limit = 2min
+[dm]
+store_group = backup-1
 )", read), IsEmpty());
     const Settings expected{.log_level = "debug", .state_directory = "/srv/state", .plugin_directory = "/srv/plugins", .hooks_directory = "/srv/hooks", .writers_directory = "/srv/writers",
                             .most_unfinished = 8, .most_of_a_caller = 2, .deadline = milliseconds(1500), .member_limit = milliseconds(250),
                             .prepare_limit = std::chrono::hours(2), .keep_failed = std::chrono::minutes(5), .flush_bound = std::chrono::seconds(45),
-                            .relinquish_journal = false, .script_limit = std::chrono::minutes(2)};
+                            .relinquish_journal = false, .script_limit = std::chrono::minutes(2), .store_group = "backup-1"};
     EXPECT_EQ(read, expected);
 }
 

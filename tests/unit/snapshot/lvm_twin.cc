@@ -127,6 +127,10 @@ Result<ChildOutcome> TwinLvm::run(const std::vector<std::string>& arguments, std
     }
     ChildOutcome outcome;
     if (subcommand == "lvs") outcome.output = report(arguments);
+    if (subcommand == "vgs" && arguments.back() != "vg") return failed("  Volume group \"" + arguments.back() + "\" not found");
+    if (subcommand == "vgs")
+        outcome.output = nlohmann::json{{"report", {{{"vg", {{{"vg_name", "vg"}, {"vg_free", std::to_string(free.count)}, {"vg_extent_size", "4194304"}}}}}}}}.dump();
+    if (subcommand == "lvcreate" && arguments.back() == "vg") return create_plain(arguments);
     if (subcommand == "lvcreate") return create(arguments);
     if (subcommand == "lvremove") return remove(arguments);
     if (subcommand == "lvchange" && arguments[1] == "--addtag")
@@ -159,6 +163,18 @@ ChildOutcome TwinLvm::create(const std::vector<std::string>& arguments) {
     put_table(snapshot.dm_uuid(), "snapshot", real_number + " " + tables_->devices.at(store).number.text() + " P 8",
               origin->size);
     free.count -= snapshot.size.count;
+    return {};
+}
+
+ChildOutcome TwinLvm::create_plain(const std::vector<std::string>& arguments) {
+    const auto name = value_of(arguments, "--name");
+    const Bytes size{std::stoull(value_of(arguments, "--size"))};
+    if (find(name) != nullptr) return failed("  Logical Volume \"" + name + "\" already exists in volume group \"vg\"");
+    if (size > free) return failed("  Volume group \"vg\" has insufficient free space (1 extents): 2 required.");
+    auto& volume = add_thick(name, size);
+    for (auto word = arguments.begin(); word != arguments.end(); ++word)
+        if (*word == "--addtag") volume.tags.push_back(*(word + 1));
+    free.count -= size.count;
     return {};
 }
 

@@ -48,6 +48,7 @@ private:
                        Bytes size);
     void put_table(const std::string& uuid, const std::string& type, const std::string& text, Bytes size);
     ChildOutcome create(const std::vector<std::string>& arguments);
+    ChildOutcome create_plain(const std::vector<std::string>& arguments);
     ChildOutcome remove(const std::vector<std::string>& arguments);
     [[nodiscard]] std::string report(const std::vector<std::string>& arguments) const;
 

@@ -75,10 +75,10 @@ def plan_touches_nothing():
     expect("naa.6001405" in reasons["/srv/lun"], reasons["/srv/lun"])
     refusals = {entry["name"]: [(refusal["provider"], refusal["reason"]) for refusal in entry["refusals"]] for entry in made["members"]}
     expect(refusals["/srv/ext4"][0][0] == "exec" and "virtual" in refusals["/srv/ext4"][0][1], f"{refusals}")
-    expect(refusals["/srv/lun"] == [(name, "not asked, because exec takes it") for name in ("lvm", "host")], f"{refusals}")
+    expect(refusals["/srv/lun"] == [(name, "not asked, because exec takes it") for name in ("lvm", "dm", "host")], f"{refusals}")
     expect(member(made, "/srv/lun")["evidence"], "no evidence for the LUN")
     expect(sorted(made["levels"][0]) == sorted(NAMES) and len(made["levels"]) == 1, f"{made['levels']}")
-    expect([(entry["name"], entry["kind"]) for entry in made["providers"]] == [("exec", "plugin"), ("lvm", "lvm"), ("host", "host")], f"{made['providers']}")
+    expect([(entry["name"], entry["kind"]) for entry in made["providers"]] == [("exec", "plugin"), ("lvm", "lvm"), ("dm", "dm"), ("host", "host")], f"{made['providers']}")
     expect(made["kernel"] == run("uname", "-r").strip(), made["kernel"])
 
 
