@@ -99,8 +99,10 @@ def tables():
 
 def left():
     """What is there and would not be, had there never been a set."""
-    found = [line for line in run("dmsetup", "info", "-c", "--noheadings", "--separator", " ", "-o", "name,uuid,attr").splitlines()
-             if "QUIESCED-dm-" in line or "I" in line.rsplit(" ", 1)[1]]
+    listed = run("dmsetup", "info", "-c", "--noheadings", "--separator", " ", "-o", "name,uuid,attr", check=False)
+    if listed.returncode != 0:
+        return ["a device that has gone while dmsetup looked at it"]
+    found = [line for line in listed.stdout.splitlines() if "QUIESCED-dm-" in line or "I" in line.rsplit(" ", 1)[1]]
     return found + run("lvs", "--noheadings", "-o", "vg_name,lv_name", "@quiesced").split("\n")[:-1]
 
 
