@@ -60,6 +60,30 @@ void Announcer::space_low(const SetId& set, const SpaceLevel& level) {
     next_.space_low(set, level);
 }
 
+void Announcer::space_extended(const SetId& set, const Fill& fill, const Extension& extension) {
+    log_event(Message::space_extended, LogLevel::warning, {.set = set.text(), .volume = fill.volume, .state = {}},
+              head(set) + fill.name + " was " + std::to_string(std::lround(fill.percent)) + " % full and is extended from " + extension.from.text() + " to " +
+                  extension.to.text() + " (" + fill.kind + " of the snapshot of " + fill.volume + ")");
+    next_.space_extended(set, fill, extension);
+}
+
+void Announcer::space_not_extended(const SetId& set, const Fill& fill, const std::string& reason) {
+    log_event(Message::space_not_extended, LogLevel::error, {.set = set.text(), .volume = fill.volume, .state = {}},
+              head(set) + fill.name + " is " + std::to_string(std::lround(fill.percent)) + " % full and cannot be extended: " + reason);
+    next_.space_not_extended(set, fill, reason);
+}
+
+void Announcer::set_reverted(const SetId& set, const Manifest& manifest) {
+    for (const auto& member : manifest.members) {
+        if (member.revert.empty()) continue;
+        const bool done = member.revert == kRevertDone;
+        log_event(done ? Message::put_back : Message::put_back_later, LogLevel::warning, {.set = set.text(), .volume = member.volume, .state = {}},
+                  head(set) + member.volume + (done ? " is put back to its snapshot" : " is in use, and is put back to its snapshot when it is activated the next time"));
+    }
+    next_.set_reverted(set, manifest);
+    metrics_.changed();
+}
+
 void Announcer::snapshot_lost(const SetId& set, const Fill& fill) {
     log_event(Message::snapshot_lost, LogLevel::error, {.set = set.text(), .volume = fill.volume, .state = {}},
               head(set) + "the snapshot of " + fill.volume + " is lost: " + fill.lost);

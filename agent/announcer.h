@@ -27,6 +27,9 @@ public:
     void set_noted(const SetId& set, const std::string& sentence) override;
     void space_seen(const std::map<SetId, std::vector<Fill>>& fills) override { metrics_.space_seen(fills); }
     void space_low(const SetId& set, const SpaceLevel& level) override;
+    void space_extended(const SetId& set, const Fill& fill, const Extension& extension) override;
+    void space_not_extended(const SetId& set, const Fill& fill, const std::string& reason) override;
+    void set_reverted(const SetId& set, const Manifest& manifest) override;
     void snapshot_lost(const SetId& set, const Fill& fill) override;
     void state_changed(const SetId& set, State state, const std::string& consistency, const std::string& error) override;
 

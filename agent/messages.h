@@ -21,7 +21,11 @@ enum class Message : std::uint16_t {
     set_not_rebuilt,
     set_note,
     space_low,
+    space_extended,
+    space_not_extended,
     snapshot_lost,
+    put_back,
+    put_back_later,
     left_open,
     not_mended,
     ready,
@@ -29,7 +33,7 @@ enum class Message : std::uint16_t {
     not_reloaded,
 };
 
-inline constexpr std::array<std::string_view, 16> kMessageIds{
+inline constexpr std::array<std::string_view, 20> kMessageIds{
     "", // none
     "8b8b7bf022214a3ca14ef251025191ac", // set_new
     "538973d6a28d48a39f4af72e483693a6", // set_state
@@ -40,7 +44,11 @@ inline constexpr std::array<std::string_view, 16> kMessageIds{
     "9fd7e72cd28e463b8cb8f8987ae2cdca", // set_not_rebuilt
     "10e1471cb30444ec9572ae0ac63aefbe", // set_note
     "366e032c3bbd4773abebb2c1fd7d0b66", // space_low
+    "f1659d3b5964415f820d7c4b35afc7ea", // space_extended
+    "73fec54b29ba43f4b6ac390b679ef7a5", // space_not_extended
     "ee43c3f538d544ff8be20b1550d78972", // snapshot_lost
+    "9505996647fd410aa30cfe81bf0ab6dc", // put_back
+    "d80061342b664b0086249b4b1d5e7734", // put_back_later
     "9f571be7870a41a2ace2c04ff8fbafb4", // left_open
     "9f9499933fcc4f9890fe7bdc3bca1f7a", // not_mended
     "59e0af93565845cc804783f476911687", // ready

@@ -191,6 +191,8 @@ void apply(const Settings& settings, const DaemonOptions& daemon, SetManagerOpti
     if (!daemon.simulated) options.environment.make_writers = [writers] { return make_configured_writers(writers); };
     options.most_unfinished = settings.most_unfinished;
     options.most_of_a_caller = settings.most_of_a_caller;
+    options.extend_at = static_cast<unsigned>(settings.extend_at);
+    options.extend_by = static_cast<unsigned>(settings.extend_by);
     options.defaults.deadline = settings.deadline;
     options.defaults.member_limit = settings.member_limit;
     options.defaults.prepare_limit = settings.prepare_limit;

@@ -186,6 +186,22 @@ void Bus::space_low(const SetId& set, const SpaceLevel& level) {
     });
 }
 
+void Bus::space_extended(const SetId& set, const Fill& fill, const Extension& extension) {
+    events_.post([this, set, fill, extension] {
+        if (const auto object = sets_.find(set); object != sets_.end()) object->second->emit_extended(fill, extension);
+    });
+}
+
+void Bus::space_not_extended(const SetId& set, const Fill& fill, const std::string& reason) {
+    events_.post([this, set, fill, reason] { warn(set, fill.volume, "space_not_extended", fill.name + " cannot be extended: " + reason); });
+}
+
+void Bus::set_reverted(const SetId& set, const Manifest& /*manifest*/) {
+    events_.post([this, set] {
+        if (const auto object = sets_.find(set); object != sets_.end()) object->second->emit_consistency();
+    });
+}
+
 void Bus::snapshot_lost(const SetId& set, const Fill& fill) {
     events_.post([this, set, fill] {
         if (const auto object = sets_.find(set); object != sets_.end()) object->second->emit_lost(fill);

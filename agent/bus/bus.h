@@ -44,6 +44,9 @@ public:
     void set_added(const std::shared_ptr<SnapshotSet>& set) override;
     void set_removed(const SetId& set) override;
     void space_low(const SetId& set, const SpaceLevel& level) override;
+    void space_extended(const SetId& set, const Fill& fill, const Extension& extension) override;
+    void space_not_extended(const SetId& set, const Fill& fill, const std::string& reason) override;
+    void set_reverted(const SetId& set, const Manifest& manifest) override;
     void snapshot_lost(const SetId& set, const Fill& fill) override;
     void progress(const SetId& set, const SetProgress& progress) override;
     void set_noted(const SetId& set, const std::string& sentence) override;

@@ -42,6 +42,23 @@ void SnapshotSetObject::emit_space_low(const SpaceLevel& level) {
     }
 }
 
+void SnapshotSetObject::emit_extended(const Fill& fill, const Extension& extension) {
+    try {
+        emitSpaceExtended(utf8(fill.volume), {{"kind", sdbus::Variant(fill.kind)}, {"name", sdbus::Variant(utf8(fill.name))}, {"percent", sdbus::Variant(fill.percent)},
+                                              {"from", sdbus::Variant(extension.from.count)}, {"to", sdbus::Variant(extension.to.count)}});
+    } catch (const sdbus::Error&) { // NOLINT(bugprone-empty-catch)
+        // As above.
+    }
+}
+
+void SnapshotSetObject::emit_consistency() {
+    try {
+        emit_properties_changed(getObject(), INTERFACE_NAME, {"Consistency"});
+    } catch (const sdbus::Error&) { // NOLINT(bugprone-empty-catch)
+        // As above.
+    }
+}
+
 void SnapshotSetObject::emit_lost(const Fill& fill) {
     try {
         emitSnapshotLost(utf8(fill.volume), utf8(fill.lost), {});
@@ -133,10 +150,25 @@ void SnapshotSetObject::Delete(sdbus::Result<>&& result, Dict options) {
     });
 }
 
+void SnapshotSetObject::Revert(sdbus::Result<std::string>&& result, std::vector<std::string> members, Dict options) {
+    const Reply<std::string> reply(std::move(result));
+    when_permitted(context_, getObject(), reply, options, {.action = Action::revert},
+                   [&context = context_, reply, set = set_, members = std::move(members)](const Caller&) {
+        context.manager.revert(set, members, [&events = context.events, reply, &reverted = *set](const Result<void>& outcome) {
+            if (!outcome) return events.post([reply, error = outcome.error()] { reply.error(error); });
+            events.post([reply, manifest = utf8(manifest_to_json(reverted.describe()))] { reply.values(manifest); });
+        });
+    });
+}
+
 void SnapshotSetObject::Describe(sdbus::Result<std::string>&& result, Dict options) {
     const Reply<std::string> reply(std::move(result));
-    when_permitted(context_, getObject(), reply, options, {.action = Action::inspect},
-                   [reply, set = set_](const Caller&) { reply.values(utf8(manifest_to_json(set->describe()))); });
+    when_permitted(context_, getObject(), reply, options, {.action = Action::inspect}, [reply, set = set_](const Caller&) {
+        const auto answer = [reply](const SnapshotSet& described) { reply.values(utf8(manifest_to_json(described.describe()))); };
+        if (!set->merge_pending()) return answer(*set);
+        // One that is merged when it is activated may have been meanwhile; what is known is told if that cannot be found out.
+        set->refresh_merges([answer, &described = *set](const Result<void>&) { answer(described); });
+    });
 }
 
 std::vector<std::string> SnapshotSetObject::Volumes() {

@@ -25,6 +25,8 @@ public:
     void emit_state(quiesced::State state, const std::string& error, const std::vector<std::string>& stuck);
 
     void emit_space_low(const SpaceLevel& level);
+    void emit_extended(const Fill& fill, const Extension& extension);
+    void emit_consistency();
     void emit_lost(const Fill& fill);
     void emit_progress(const SetProgress& progress);
 
@@ -41,6 +43,7 @@ private:
     void ReportHostSnapshot(sdbus::Result<>&& result, std::string member, std::string reference, Dict options) override;
     void Hold(sdbus::Result<sdbus::UnixFd>&& result, Dict options) override;
     void Delete(sdbus::Result<>&& result, Dict options) override;
+    void Revert(sdbus::Result<std::string>&& result, std::vector<std::string> members, Dict options) override;
     void Describe(sdbus::Result<std::string>&& result, Dict options) override;
     std::string Id() override { return set_->id().text(); }
     std::string State() override { return std::string(state_name(set_->state())); }

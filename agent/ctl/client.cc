@@ -52,6 +52,7 @@ public:
 
 private:
     void onSpaceLow(const std::string& /*member*/, const std::uint32_t& /*level*/, const std::map<std::string, sdbus::Variant>& /*details*/) override {}
+    void onSpaceExtended(const std::string& /*member*/, const std::map<std::string, sdbus::Variant>& /*details*/) override {}
     void onSnapshotLost(const std::string& /*member*/, const std::string& /*reason*/, const std::map<std::string, sdbus::Variant>& /*details*/) override {}
     void onProgress(const std::string& /*step*/, const std::string& /*member*/, const std::uint32_t& /*done*/, const std::uint32_t& /*total*/, const Dict& /*details*/) override {}
     void onStateChanged(const std::string&, const Dict&) override {}
@@ -231,6 +232,10 @@ Answer<std::string> Client::state(const std::string& set) {
 
 Answer<std::string> Client::map(const std::string& set) {
     return attempt_on(set, [&] { return SetProxy(*connection_, set).Map(options()); });
+}
+
+Answer<std::string> Client::revert(const std::string& set, const std::vector<std::string>& members) {
+    return attempt_on(set, [&] { return SetProxy(*connection_, set).Revert(members, {}); });
 }
 
 Answer<void> Client::remove(const std::string& set) {

@@ -98,6 +98,8 @@ public:
     Answer<std::string> state(const std::string& set);
     /// The manifest with the devices as they are when all snapshots are ready to be mounted.
     Answer<std::string> map(const std::string& set);
+    /// The manifest when all that is not in use is put back; no members: all.
+    Answer<std::string> revert(const std::string& set, const std::vector<std::string>& members);
     Answer<void> remove(const std::string& set);
     Answer<void> thaw(const std::string& set);
     Answer<void> abort(const std::string& set);

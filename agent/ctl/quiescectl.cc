@@ -28,7 +28,7 @@ constexpr std::array kCommands{
     Command{"abort", abort_sets},     Command{"delete", delete_sets},   Command{"match", match_disks},
     Command{"hook", run_hook},              Command{"plugins", list_plugins},
     Command{"leases", list_leases},   Command{"hold", hold_volumes},    Command{"watch", watch_sets},
-    Command{"reload", reload},
+    Command{"reload", reload},        Command{"revert", revert_volumes},
 };
 
 void add_looks(CLI::App& app, Request& request) {
@@ -130,6 +130,12 @@ void add_deeds(CLI::App& app, Request& request) {
     prune->callback([keep, age] {
         if (keep->empty() && age->empty()) throw CLI::RequiredError("--keep or --max-age");
     });
+
+    auto* revert = app.add_subcommand("revert", "Put volumes back to what the snapshots of a set hold; what was written since then is lost");
+    revert->add_option("set", request.set, "Its id")->required();
+    revert->add_option("volume", request.volumes, "Names of volumes of the set; none for all, which alone keeps them consistent with each other");
+    revert->add_flag("--yes", request.yes, "Do not ask");
+    revert->add_flag("--json", request.json, "Print the manifest as JSON");
 
     auto* remove = app.add_subcommand("delete", "Remove sets and their snapshots");
     remove->add_option("set", request.sets, "Their ids")->required();

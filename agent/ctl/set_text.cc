@@ -45,6 +45,10 @@ std::string render_set(const ManifestView& set, const Screen& screen) {
     for (const auto& member : set.members) {
         const auto volume = printable(member.volume);
         if (!member.device.empty()) text += "  " + volume + " is on " + printable(member.device) + "\n";
+        if (member.revert == "done") text += "  " + screen.paint(Colour::yellow, volume + " was put back to its snapshot, which is gone with that") + "\n";
+        if (member.revert == "running") text += "  " + screen.paint(Colour::yellow, volume + " is being put back to its snapshot") + "\n";
+        if (member.revert == "pending")
+            text += "  " + screen.paint(Colour::yellow, volume + " is put back to its snapshot when it is activated the next time, with the machine's start at the latest") + "\n";
         if (!member.error.empty()) text += "  " + screen.paint(Colour::red, volume + ": " + printable(member.error)) + "\n";
     }
     return text;

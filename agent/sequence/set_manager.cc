@@ -82,6 +82,8 @@ Result<void> SetManager::load() {
             continue;
         }
         add_complete(id, std::move(*manifest));
+        // A merge that waited for the origin's activation has begun with the machine's start.
+        if (const auto set = find(id); set->merge_pending()) set->refresh_merges([](const Result<void>&) {});
     }
     if (watch_) watch_->look();
     reaper_.post([this, known = std::move(*ids)] { rebuild(known); });
@@ -91,7 +93,9 @@ Result<void> SetManager::load() {
 void SetManager::watch_space(std::unique_ptr<DmEvents> events) {
     watch_ = std::make_unique<SpaceWatch>(SpaceWatch::Hooks{.fills = [this] { return fills(); },
                                                             .low = [this](const SetId& id, const SpaceLevel& level) { events_.space_low(id, level); },
-                                                            .lost = [this](const SetId& id, const Fill& fill) { snapshot_lost(id, fill); }},
+                                                            .lost = [this](const SetId& id, const Fill& fill) { snapshot_lost(id, fill); },
+                                                            .extend_at = [this] { return extend_at(); },
+                                                            .extend = [this](const SetId& id, const Fill& fill) { return extend(id, fill); }},
                                           std::move(events));
 }
 
@@ -110,6 +114,36 @@ void SetManager::snapshot_lost(const SetId& id, const Fill& fill) {
     if (!set) return;
     const auto marked = set->mark_lost(fill);
     if (!marked || *marked) events_.snapshot_lost(id, fill);
+}
+
+std::optional<unsigned> SetManager::extend_at() const {
+    const std::lock_guard lock(mutex_);
+    if (options_.extend_at == 0) return std::nullopt;
+    return options_.extend_at;
+}
+
+/// Not while a window is open, nor with a freeze stuck in the kernel: the LVM command would hang behind it. Then it is tried again
+/// soon.
+bool SetManager::extend(const SetId& id, const Fill& fill) {
+    const auto pass = options_.environment.gate->try_change();
+    if (!pass || keeper_.count() != 0) return true;
+    const auto set = find(id);
+    if (!set) return false;
+    const auto by = [this] {
+        const std::lock_guard lock(mutex_);
+        return options_.extend_by;
+    }();
+    const auto done = set->extend(fill, by);
+    if (!done) {
+        if (done.error().kind == ErrorKind::busy) return true;
+        if (std::exchange(not_extended_[fill.name], done.error().message()) != done.error().message())
+            events_.space_not_extended(id, fill, done.error().message());
+        return false;
+    }
+    not_extended_.erase(fill.name);
+    if (done->to <= done->from) return false;
+    events_.space_extended(id, fill, *done);
+    return true;
 }
 
 /// An array or a plugin that was away when its share was to be undone comes back: what a set has left there must not stay until

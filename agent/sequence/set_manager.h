@@ -53,10 +53,27 @@ public:
         static_cast<void>(set);
         static_cast<void>(level);
     }
+    /// The place of a snapshot was made larger.
+    virtual void space_extended(const SetId& set, const Fill& fill, const Extension& extension) {
+        static_cast<void>(set);
+        static_cast<void>(fill);
+        static_cast<void>(extension);
+    }
+    /// It should have been, and could not; told once for each reason.
+    virtual void space_not_extended(const SetId& set, const Fill& fill, const std::string& reason) {
+        static_cast<void>(set);
+        static_cast<void>(fill);
+        static_cast<void>(reason);
+    }
     /// A snapshot of a complete set is lost; told once.
     virtual void snapshot_lost(const SetId& set, const Fill& fill) {
         static_cast<void>(set);
         static_cast<void>(fill);
+    }
+    /// Volumes of a complete set were put back to its snapshots, as far as the set's description says now.
+    virtual void set_reverted(const SetId& set, const Manifest& manifest) {
+        static_cast<void>(set);
+        static_cast<void>(manifest);
     }
     /// After a change; `error` is empty unless the set failed.
     virtual void state_changed(const SetId& set, State state, const std::string& consistency, const std::string& error) = 0;
@@ -69,6 +86,8 @@ struct SetManagerOptions {
     HostPaths host;
     SetOptions defaults; ///< for requestors that do not say otherwise
     std::size_t most_unfinished = 16;
+    unsigned extend_at = 0;  ///< percent of fill from which on the place of a snapshot is made larger; 0: never
+    unsigned extend_by = 50; ///< percent of its size by which
     std::size_t most_of_a_caller = 4; ///< unfinished: of a connection, and of a user who is not root
     std::shared_ptr<PlacementVerdicts> verdicts = std::make_shared<PlacementVerdicts>(); ///< never null
     std::chrono::milliseconds undo_again{5000}; ///< after which an undo that failed is tried again; doubled each time, to 5 minutes
@@ -120,6 +139,9 @@ public:
     /// Some set is in its window: hold back log lines.
     [[nodiscard]] bool in_window() const;
 
+    /// SnapshotSet::revert(), unless another set holds one of the volumes. `done` as there.
+    void revert(const std::shared_ptr<SnapshotSet>& set, const std::vector<std::string>& members, SnapshotSet::Done done);
+
     /// Forgets a set that was removed, or failed; may be called from the set's own threads. A `Done` or observer must not
     /// hold the last reference to a set beyond this call.
     void forget(const SetId& id);
@@ -133,6 +155,9 @@ private:
     void rebuild(const std::vector<SetId>& known);
     [[nodiscard]] std::map<SetId, std::vector<Fill>> fills();
     void snapshot_lost(const SetId& id, const Fill& fill);
+    [[nodiscard]] std::optional<unsigned> extend_at() const;
+    bool extend(const SetId& id, const Fill& fill);
+    [[nodiscard]] Result<void> check_unused(const SnapshotSet& set, const std::vector<std::string>& members) const;
     std::string abandon(const SetId& id, const Manifest& manifest);
     void undo_later(const SetId& id, std::chrono::milliseconds delay);
 
@@ -143,6 +168,7 @@ private:
     mutable WriteHistory history_;
     mutable std::mutex mutex_;
     std::map<SetId, std::shared_ptr<SnapshotSet>> sets_;
+    std::map<std::string, std::string> not_extended_; ///< reason told, by the place's name; of the watch's thread
     Executor reaper_; ///< destroys forgotten sets: one cannot end its own threads
     Executor undo_;   ///< tries again what could not be undone; its thread uses all of the others
     std::unique_ptr<SpaceWatch> watch_; ///< last: its thread looks at the sets; set once, before any set is made

@@ -15,6 +15,9 @@ namespace {
 /// What is left of the deadline for thawing when a plugin uses its time to the end.
 constexpr std::chrono::milliseconds kThawReserve{200};
 
+/// For an LVM command that makes a store larger, before a set gives up waiting for it.
+constexpr std::chrono::milliseconds kChangePatience{30000};
+
 } // namespace
 
 SnapshotSet::SnapshotSet(SetId id, SetPlan plan, SetOptions options, SetEnvironment environment, StateObserver observer)
@@ -37,6 +40,7 @@ SnapshotSet::SnapshotSet(SetId id, Manifest manifest, std::vector<std::shared_pt
 SnapshotSet::~SnapshotSet() {
     if (!is_final(state()))
         static_cast<void>(abort({.kind = ErrorKind::lost, .error_number = 0, .context = "quiesced is stopping", .advice = {}, .undone = {}}));
+    ending_.request_stop();
     urgent_.finish();
     steps_.finish();
 }
@@ -188,6 +192,9 @@ Result<void> SnapshotSet::arm_all() {
 
 Result<void> SnapshotSet::freeze() {
     if (auto good = expect(State::prepared, "Freeze"); !good) return good;
+    auto entered = environment_.gate->enter_window(kChangePatience);
+    if (!entered) return pass(entered);
+    window_pass_ = std::move(*entered);
     const auto client = freezer();
     set_state(State::freezing);
     if (auto done = freeze_writers(); !done) return done;
@@ -319,6 +326,7 @@ Result<void> SnapshotSet::thaw() {
     set_state(State::thawing);
     const auto client = freezer();
     auto thawed = client->thaw();
+    window_pass_.reset();
     const auto writers_thawed = thaw_writers(false);
     std::string reason;
     {

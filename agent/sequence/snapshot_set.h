@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@
 #include "sequence/state.h"
 #include "sequence/timeline.h"
 #include "sequence/undo_stack.h"
+#include "sequence/window_gate.h"
 #include "snapshot/manifest.h"
 #include "writers/writer.h"
 
@@ -53,6 +55,7 @@ struct SetEnvironment {
     std::string record_directory = "/run/quiesced";
     std::chrono::milliseconds flush_bound{30000}; ///< for the pre-flush
     std::shared_ptr<Journal> journal;  ///< may be null: the system's journal is left as it is
+    std::shared_ptr<WindowGate> gate = std::make_shared<WindowGate>(); ///< of all sets; never null
     FreezerKeeper* keeper = nullptr;   ///< gets what is stuck in the kernel; null: it is left with its record
     FreezerClient::Options freezer = {}; ///< but for its directory
     SetTelling telling = {};
@@ -109,6 +112,20 @@ public:
     /// Returns whether that is news. Errors: io (it is marked all the same, until the daemon ends).
     Result<bool> mark_lost(const Fill& fill);
 
+    /// Makes the place of a snapshot of this complete set larger. Any thread, with a change's pass of the gate. Errors: busy (a step is
+    /// running), wrong_state, and as Provider::extend().
+    Result<Extension> extend(const Fill& fill, unsigned percent);
+
+    /// Puts the volumes of these members, or all without any, back to their snapshots, which are gone then. What is in use begins when
+    /// it is activated the next time; all else is waited for. A member that is done or pending already is only looked at again.
+    /// `done` as in post(). Errors: wrong_state, no_such_volume (no member), unsupported (the snapshot is not in this guest), no_space (a
+    /// snapshot is lost), invalid_argument (another member lies on the same device), busy, plugin_missing, lvm_failed, io.
+    void revert(std::vector<std::string> members, Done done);
+    /// Some origin is to be put back when it is activated, or may have been meanwhile: refresh_merges() tells.
+    [[nodiscard]] bool merge_pending() const;
+    /// Asks how far such origins are. Errors: plugin_missing, lvm_failed, io.
+    void refresh_merges(Done done);
+
     [[nodiscard]] const SetId& id() const { return id_; }
     [[nodiscard]] const SetOwner& owner() const { return options_.owner; }
     [[nodiscard]] State state() const;
@@ -156,6 +173,14 @@ private:
         std::vector<SnapshotRecord> records;
     };
     [[nodiscard]] Result<std::vector<Share>> shares() const;
+    [[nodiscard]] Result<std::vector<Share>> shares_of(const std::vector<std::size_t>& members) const;
+    [[nodiscard]] std::vector<std::size_t> merging_members() const;
+    Result<void> revert_now(const std::vector<std::string>& members);
+    [[nodiscard]] Result<std::vector<std::size_t>> choose_to_revert(const std::vector<std::string>& members) const;
+    Result<void> begin_merges(const std::vector<Share>& shares);
+    Result<void> look_at_merges();
+    Result<void> follow_merges();
+    Result<void> save_members(const std::function<void(Manifest&)>& change);
     Result<void> expect(State state, const char* step) const;
     Result<void> refuse_host_members() const;
     Result<void> fail_step(Result<void> result);
@@ -198,6 +223,9 @@ private:
     bool announcements_held_ = false;
     std::vector<State> held_states_; ///< not yet announced
 
+    bool following_ = false; ///< a merge is waited for; under mutex_
+    std::stop_source ending_; ///< ends that wait
+    WindowGate::Pass window_pass_; ///< from before prime to after thaw; under step_mutex_
     std::mutex step_mutex_; ///< held by whoever runs a step or the abort
     Executor steps_;
     Executor urgent_; ///< last: its thread ends first

@@ -8,12 +8,21 @@
 
 namespace quiesced {
 
+/// Of members that have a snapshot: those that are put back to it have none any more, or LVM no longer lets anybody have it.
 Result<std::vector<SnapshotSet::Share>> SnapshotSet::shares() const {
+    std::vector<std::size_t> members;
+    const auto manifest = describe();
+    for (std::size_t i = 0; i < manifest.members.size(); ++i)
+        if (manifest.members[i].revert.empty()) members.push_back(i);
+    return shares_of(members);
+}
+
+Result<std::vector<SnapshotSet::Share>> SnapshotSet::shares_of(const std::vector<std::size_t>& members) const {
     const auto manifest = describe();
     auto known = providers_;
     for (const auto& part : parts_) known.push_back(part.provider);
     std::vector<Share> shares;
-    for (std::size_t i = 0; i < manifest.members.size(); ++i) {
+    for (const auto i : members) {
         const auto& member = manifest.members[i];
         const auto provider = std::find_if(known.begin(), known.end(), [&](const auto& entry) { return entry->name() == member.provider; });
         if (provider == known.end())
@@ -83,9 +92,25 @@ Result<bool> SnapshotSet::mark_lost(const Fill& fill) {
     return true;
 }
 
+Result<Extension> SnapshotSet::extend(const Fill& fill, unsigned percent) {
+    const std::unique_lock step(step_mutex_, std::try_to_lock);
+    if (!step) return fail(ErrorKind::busy, "a step of the set " + id_.text() + " is running");
+    if (auto good = expect(State::complete, "extending"); !good) return pass(good);
+    const auto made = shares();
+    if (!made) return tl::unexpected<Error>(made.error());
+    for (const auto& share : *made)
+        for (const auto& record : share.records)
+            if (record.volume == fill.volume) return share.provider->extend(record, fill, percent);
+    return fail(ErrorKind::no_such_volume, "the set " + id_.text() + " has no snapshot of " + fill.volume + " any more");
+}
+
 Result<void> SnapshotSet::remove() {
     if (!is_final(state())) return expect(State::complete, "Delete");
     if (state() == State::failed) return {};
+    if (auto looked = look_at_merges(); !looked) return looked;
+    if (merge_pending())
+        return fail(ErrorKind::busy, "volumes of the set " + id_.text() + " are being put back to its snapshots, or will be when they are activated the next time",
+                    "Delete it when that is done: quiescectl show " + id_.text());
     const auto made = shares();
     if (!made) return tl::unexpected<Error>(made.error());
     auto gone = side_by_side(made->size(), [&](std::size_t i) { return (*made)[i].provider->remove(id_, (*made)[i].records); });

@@ -44,6 +44,7 @@ Result<void> SnapshotSet::unwind(const Error& cause) {
         }
         if (client) let_go(std::move(client));
     }
+    window_pass_.reset();
     announce_held();
     tell_notes();
     for (auto& step : undo_.unwind()) failed.push_back(std::move(step));

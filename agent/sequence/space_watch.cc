@@ -11,6 +11,7 @@ namespace {
 constexpr std::array kLevels{80U, 90U, 95U};
 constexpr std::chrono::milliseconds kShortestPause{1000};
 constexpr std::chrono::milliseconds kLongestPause{60000};
+constexpr std::chrono::milliseconds kLongestPauseToExtend{2000};
 
 unsigned level_of(double percent) {
     unsigned level = 0;
@@ -20,10 +21,12 @@ unsigned level_of(double percent) {
 }
 
 /// The next one above, or full.
-double next_level(double percent) {
+double next_level(double percent, std::optional<unsigned> extend_at) {
+    double next = 100;
+    if (extend_at && percent < *extend_at) next = *extend_at;
     for (const auto each : kLevels)
-        if (percent < each) return each;
-    return 100;
+        if (percent < each) return std::min<double>(each, next);
+    return next;
 }
 
 } // namespace
@@ -51,17 +54,18 @@ std::vector<SpaceLevel> FillLevels::update(const SetId& set, const std::vector<F
 
 void FillLevels::forget(const SetId& set) { places_.erase(set); }
 
-std::optional<std::chrono::milliseconds> FillLevels::pause() const {
+std::optional<std::chrono::milliseconds> FillLevels::pause(std::optional<unsigned> extend_at) const {
+    const auto longest = extend_at ? kLongestPauseToExtend : kLongestPause;
     std::optional<std::chrono::milliseconds> pause;
     for (const auto& [set, places] : places_)
         for (const auto& [key, place] : places) {
             if (place.percent >= 100) continue; // nothing more to tell of
-            auto wait = kLongestPause;
+            auto wait = longest;
             if (place.per_second > 0) {
-                const auto half = (next_level(place.percent) - place.percent) / place.per_second / 2 * 1000;
+                const auto half = (next_level(place.percent, extend_at) - place.percent) / place.per_second / 2 * 1000;
                 if (half < static_cast<double>(wait.count())) wait = std::chrono::milliseconds(std::llround(half));
             }
-            pause = std::min(pause.value_or(kLongestPause), std::max(wait, kShortestPause));
+            pause = std::min(pause.value_or(longest), std::max(wait, kShortestPause));
         }
     return pause;
 }
@@ -71,7 +75,7 @@ SpaceWatch::SpaceWatch(Hooks hooks, std::unique_ptr<DmEvents> events) : hooks_(s
         while (!stop.stop_requested()) {
             events_->arm(); // before the look: what happens after it is not missed
             check();
-            if (!stop.stop_requested()) events_->wait(levels_.pause());
+            if (!stop.stop_requested()) events_->wait(soon_ ? kShortestPause : levels_.pause(extend_at_));
         }
     });
 }
@@ -81,12 +85,24 @@ SpaceWatch::~SpaceWatch() {
     events_->wake();
 }
 
+/// A pool that serves several members, or several sets, is extended once a look.
+void SpaceWatch::extend_full(const SetId& set, const std::vector<Fill>& fills) {
+    if (!extend_at_ || !hooks_.extend) return;
+    for (const auto& fill : fills)
+        if (fill.lost.empty() && fill.percent >= *extend_at_ && extended_.emplace(fill.kind, fill.name).second) soon_ = hooks_.extend(set, fill) || soon_;
+}
+
 void SpaceWatch::check() {
+    soon_ = false;
+    extended_.clear();
+    extend_at_ = hooks_.extend_at ? hooks_.extend_at() : std::nullopt;
     const auto sets = hooks_.fills();
     const auto now = Monotonic::now();
     for (const auto& id : known_)
         if (!sets.contains(id)) levels_.forget(id);
     known_.clear();
+    // Before anybody is told: what can be mended must not wait.
+    for (const auto& [id, fills] : sets) extend_full(id, fills);
     for (const auto& [id, fills] : sets) {
         known_.push_back(id);
         for (const auto& level : levels_.update(id, fills, now)) hooks_.low(id, level);

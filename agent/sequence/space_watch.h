@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -31,8 +32,9 @@ public:
     void forget(const SetId& set);
 
     /// How long nothing needs to be looked at: half the time to the next level at the speed of the last look, 1 s to 60 s. None
-    /// when there is nothing to look at.
-    [[nodiscard]] std::optional<std::chrono::milliseconds> pause() const;
+    /// when there is nothing to look at. `extend_at` is a level, too, and nothing is left alone for longer than 2 s then: the speed of
+    /// the last look says nothing of a load that begins.
+    [[nodiscard]] std::optional<std::chrono::milliseconds> pause(std::optional<unsigned> extend_at = std::nullopt) const;
 
 private:
     struct Place {
@@ -55,6 +57,9 @@ public:
         std::function<std::map<SetId, std::vector<Fill>>()> fills; ///< of the complete sets; nothing while a window is open
         std::function<void(const SetId&, const SpaceLevel&)> low;
         std::function<void(const SetId&, const Fill&)> lost; ///< each time that it is seen
+        std::function<std::optional<unsigned>()> extend_at = {}; ///< percent from which on `extend` is called; none: never
+        /// Makes a place larger; called at each look while it is so full. True: look again soon.
+        std::function<bool(const SetId&, const Fill&)> extend = {};
     };
     SpaceWatch(Hooks hooks, std::unique_ptr<DmEvents> events);
     ~SpaceWatch();
@@ -66,11 +71,15 @@ public:
 
 private:
     void check();
+    void extend_full(const SetId& set, const std::vector<Fill>& fills);
 
     Hooks hooks_;
     std::unique_ptr<DmEvents> events_;
     FillLevels levels_; ///< of the thread
     std::vector<SetId> known_; ///< of the thread
+    std::optional<unsigned> extend_at_; ///< of the thread, as the two below
+    std::set<std::pair<std::string, std::string>> extended_; ///< at this look: kind and name
+    bool soon_ = false; ///< look again soon
     std::jthread thread_; ///< last: everything else is ready when it starts
 };
 

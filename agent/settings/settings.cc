@@ -68,12 +68,13 @@ Setter time(milliseconds Settings::*field, milliseconds least, milliseconds most
     };
 }
 
-Setter number(std::uint64_t Settings::*field, std::uint64_t least, std::uint64_t most) {
+/// `zero`: 0 is possible, too, and means off.
+Setter number(std::uint64_t Settings::*field, std::uint64_t least, std::uint64_t most, bool zero = false) {
     return [=](Settings& settings, const std::string& value) -> std::optional<std::string> {
         std::uint64_t read = 0;
         const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), read);
-        if (error != std::errc{} || end != value.data() + value.size() || read < least || read > most)
-            return "must be a number from " + std::to_string(least) + " to " + std::to_string(most) + ", not '" + value + "'";
+        if (error != std::errc{} || end != value.data() + value.size() || ((read < least || read > most) && !(zero && read == 0)))
+            return "must be a number from " + std::to_string(least) + " to " + std::to_string(most) + (zero ? ", or 0 for off" : "") + ", not '" + value + "'";
         settings.*field = read;
         return std::nullopt;
     };
@@ -136,6 +137,8 @@ const std::vector<Key>& keys() {
         {"sets", "keep_failed", time(&Settings::keep_failed, seconds(1), hours(24))},
         {"window", "flush_bound", time(&Settings::flush_bound, seconds(1), minutes(10))},
         {"window", "relinquish_journal", flag(&Settings::relinquish_journal)},
+        {"space", "extend_at", number(&Settings::extend_at, 50, 95, true)},
+        {"space", "extend_by", number(&Settings::extend_by, 5, 200)},
         {"writers", "script_limit", time(&Settings::script_limit, seconds(1), hours(1))},
         {"dm", "store_group", volume_group(&Settings::store_group)},
     };

@@ -30,6 +30,9 @@ struct Settings {
     // [window]
     std::chrono::milliseconds flush_bound{30000};
     bool relinquish_journal = true;
+    // [space]
+    std::uint64_t extend_at = 0; ///< percent; 0: off
+    std::uint64_t extend_by = 50; ///< percent
     // [writers]
     std::chrono::milliseconds script_limit{60000};
     // [dm]

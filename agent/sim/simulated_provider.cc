@@ -74,6 +74,12 @@ public:
                                                    const SnapshotWishes& /*wishes*/) override {
         return std::make_unique<Session>(name_, by_chains_, set, volumes);
     }
+    Result<void> check_revert(const SetId& set, const std::vector<SnapshotRecord>& records) override {
+        return by_chains_ ? Result<void>() : Provider::check_revert(set, records);
+    }
+    Result<std::vector<Merge>> merges(const SetId& /*set*/, const std::vector<SnapshotRecord>& records) override {
+        return std::vector<Merge>(records.size(), Merge{.progress = Merge::Progress::done, .percent = {}});
+    }
     Result<void> remove(const SetId& /*set*/, const std::vector<SnapshotRecord>& /*records*/) override { return {}; }
     Result<void> abandon(const SetId& /*set*/) override { return {}; }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "snapshot/lvm_command.h"
 
+#include <charconv>
 #include <sstream>
 #include <utility>
 
@@ -104,6 +105,10 @@ Result<std::vector<LogicalVolume>> LvmCommand::list(const std::vector<std::strin
     return list_matching(groups);
 }
 
+Result<std::vector<LogicalVolume>> LvmCommand::list_all(const std::vector<std::string>& groups) const {
+    return list_matching(with_names({"--all"}, groups));
+}
+
 Result<std::vector<LogicalVolume>> LvmCommand::list_tagged(const std::string& tag) const {
     return list_matching({"@" + tag});
 }
@@ -150,6 +155,11 @@ Result<void> LvmCommand::add_tag(const std::vector<std::string>& names, const st
     return change(with_names({"lvchange", "--addtag", tag}, names), "tagging " + joined(names));
 }
 
+Result<void> LvmCommand::merge(const std::vector<std::string>& snapshots) const {
+    if (snapshots.empty()) return {};
+    return change(with_names({"lvconvert", "--yes", "--merge", "--background"}, snapshots), "merging " + joined(snapshots));
+}
+
 Result<void> LvmCommand::remove(const std::vector<std::string>& names) const {
     if (names.empty()) return {};
     return change(with_names({"lvremove", "--yes"}, names), "removing " + joined(names));
@@ -164,6 +174,48 @@ Result<void> LvmCommand::activate(const std::vector<std::string>& names) const {
 Result<void> LvmCommand::monitor(const std::vector<std::string>& names) const {
     if (names.empty()) return {};
     return change(with_names({"lvchange", "--monitor", "y"}, names), "switching on the monitoring of " + joined(names));
+}
+
+Result<void> LvmCommand::extend(const std::string& name, Bytes size) const {
+    return change({"lvextend", "--size", std::to_string(size.count) + "b", name}, "extending " + name + " to " + size.text());
+}
+
+Result<void> LvmCommand::extend_pool_metadata(const std::string& pool, Bytes size) const {
+    return change({"lvextend", "--poolmetadatasize", std::to_string(size.count) + "b", pool}, "extending the metadata of " + pool + " to " + size.text());
+}
+
+Result<std::string> LvmCommand::field(const std::string& name, const std::string& what) const {
+    const auto outcome = runner_.run({"lvs", "--noheadings", "--units", "b", "--nosuffix", "--options", what, name}, kQueryLimit);
+    if (!outcome) return tl::unexpected<Error>(outcome.error());
+    if (outcome->timed_out || outcome->exit_status != 0) return failure(*outcome, "asking for " + what + " of " + name, kQueryLimit);
+    std::istringstream words(outcome->output);
+    std::string text;
+    std::getline(words >> std::ws, text);
+    text.erase(text.find_last_not_of(" \t") + 1);
+    return text;
+}
+
+Result<Bytes> LvmCommand::pool_metadata_size(const std::string& pool) const {
+    const auto text = field(pool, "lv_metadata_size");
+    if (!text) return tl::unexpected<Error>(text.error());
+    Bytes size;
+    const auto [end, problem] = std::from_chars(text->data(), text->data() + text->size(), size.count);
+    if (problem != std::errc() || end != text->data() + text->size() || size.count == 0)
+        return fail(ErrorKind::lvm_failed, "lvs does not say how large the metadata of " + pool + " are, but '" + *text + "'");
+    return size;
+}
+
+bool LvmCommand::extends_itself(const LogicalVolume& volume) const {
+    const std::string key = volume.kind() == LogicalVolume::Kind::pool ? "activation/thin_pool_autoextend_threshold" : "activation/snapshot_autoextend_threshold";
+    const auto outcome = runner_.run({"lvmconfig", "--typeconfig", "full", key}, kQueryLimit);
+    if (!outcome || outcome->timed_out || outcome->exit_status != 0) return false;
+    const auto equals = outcome->output.find('=');
+    if (equals == std::string::npos) return false;
+    unsigned threshold = 100;
+    std::istringstream(outcome->output.substr(equals + 1)) >> threshold;
+    if (threshold >= 100) return false;
+    const auto monitored = field(volume.full_name(), "seg_monitor");
+    return monitored && *monitored == "monitored";
 }
 
 } // namespace quiesced

@@ -40,6 +40,8 @@ public:
 
     /// The visible LVs of these volume groups.
     [[nodiscard]] Result<std::vector<LogicalVolume>> list(const std::vector<std::string>& groups) const;
+    /// All LVs of these volume groups, LVM's inner ones as well: their names are in brackets.
+    [[nodiscard]] Result<std::vector<LogicalVolume>> list_all(const std::vector<std::string>& groups) const;
     /// The visible LVs of all volume groups that carry a tag.
     [[nodiscard]] Result<std::vector<LogicalVolume>> list_tagged(const std::string& tag) const;
 
@@ -57,6 +59,9 @@ public:
                                                     const std::vector<std::string>& tags = {}) const;
     /// Adds a tag to LVs. None is no command.
     [[nodiscard]] Result<void> add_tag(const std::vector<std::string>& names, const std::string& tag) const;
+    /// Begins to merge snapshots into their origins, in one command; the rest is done in the background, or at the next activation of an
+    /// origin that is in use.
+    [[nodiscard]] Result<void> merge(const std::vector<std::string>& snapshots) const;
     /// Removes LVs, named "vg/lv", all that it can; the error then speaks of the rest. None is no command.
     [[nodiscard]] Result<void> remove(const std::vector<std::string>& names) const;
     /// Activates LVs in spite of their skip flag. None is no command.
@@ -64,7 +69,15 @@ public:
     /// Lets dmeventd watch LVs. None is no command.
     [[nodiscard]] Result<void> monitor(const std::vector<std::string>& names) const;
 
+    /// Sets the size of a snapshot's store, or of a pool's data.
+    [[nodiscard]] Result<void> extend(const std::string& name, Bytes size) const;
+    [[nodiscard]] Result<void> extend_pool_metadata(const std::string& pool, Bytes size) const;
+    [[nodiscard]] Result<Bytes> pool_metadata_size(const std::string& pool) const;
+    /// LVM extends it by itself: lvm.conf says so for its kind, and dmeventd watches it. False also where that cannot be found out.
+    [[nodiscard]] bool extends_itself(const LogicalVolume& volume) const;
+
 private:
+    [[nodiscard]] Result<std::string> field(const std::string& name, const std::string& what) const;
     [[nodiscard]] Result<std::vector<LogicalVolume>> list_matching(const std::vector<std::string>& what) const;
     [[nodiscard]] Result<void> change(const std::vector<std::string>& arguments, const std::string& doing) const;
     LvmRunner& runner_;

@@ -10,8 +10,10 @@
 #include <set>
 
 #include "snapshot/dm_names.h"
+#include "snapshot/lvm_extend.h"
 #include "snapshot/lvm_fill.h"
 #include "snapshot/lvm_reference.h"
+#include "snapshot/lvm_revert.h"
 #include "snapshot/lvm_session.h"
 #include "snapshot/lvm_tags.h"
 
@@ -146,6 +148,20 @@ std::vector<Fill> LvmProvider::fills(const std::vector<SnapshotRecord>& records)
         for (auto& fill : lvm_fills(*tables_, record.volume, *reference)) all.push_back(std::move(fill));
     }
     return all;
+}
+
+Result<Extension> LvmProvider::extend(const SnapshotRecord& record, const Fill& fill, unsigned percent) {
+    return lvm_extend(LvmCommand(*runner_), record, fill, percent);
+}
+
+Result<void> LvmProvider::check_revert(const SetId& set, const std::vector<SnapshotRecord>& records) {
+    return lvm_check_revert(LvmCommand(*runner_), set, records);
+}
+
+Result<void> LvmProvider::revert(const SetId& set, const std::vector<SnapshotRecord>& records) { return lvm_revert(LvmCommand(*runner_), set, records); }
+
+Result<std::vector<Merge>> LvmProvider::merges(const SetId& /*set*/, const std::vector<SnapshotRecord>& records) {
+    return lvm_merges(LvmCommand(*runner_), *tables_, records);
 }
 
 Result<std::vector<FoundSnapshot>> LvmProvider::find_all() {

@@ -27,6 +27,10 @@ public:
     /// Activates what is not active.
     Result<std::vector<SnapshotRecord>> map(const SetId& set, std::vector<SnapshotRecord> records) override;
     [[nodiscard]] std::vector<Fill> fills(const std::vector<SnapshotRecord>& records) const override;
+    Result<Extension> extend(const SnapshotRecord& record, const Fill& fill, unsigned percent) override;
+    Result<void> check_revert(const SetId& set, const std::vector<SnapshotRecord>& records) override;
+    Result<void> revert(const SetId& set, const std::vector<SnapshotRecord>& records) override;
+    Result<std::vector<Merge>> merges(const SetId& set, const std::vector<SnapshotRecord>& records) override;
     /// By their tags.
     Result<std::vector<FoundSnapshot>> find_all() override;
     /// Removes only LVs that have a record's UUID and the set's tag, under whatever name they have now.

@@ -44,6 +44,7 @@ struct LogicalVolume {
     [[nodiscard]] std::string dm_uuid() const; ///< of its visible device: "LVM-..."
     [[nodiscard]] bool has_tag(const std::string& tag) const;
     [[nodiscard]] bool is_active() const { return attributes.size() > 4 && (attributes[4] == 'a' || attributes[4] == 's'); }
+    [[nodiscard]] bool is_open() const { return attributes.size() > 5 && attributes[5] == 'o'; }
     /// A thick snapshot whose store was full, or could not be read or written: nothing is left of it.
     [[nodiscard]] bool is_invalid() const { return attributes.size() > 4 && (attributes[4] == 'I' || attributes[4] == 'S'); }
     [[nodiscard]] bool is_merging() const {

@@ -17,6 +17,11 @@ constexpr std::uint64_t kLeastAutomatic = 512ULL << 20U; // as snapm has it
 
 std::uint64_t divide_up(std::uint64_t value, std::uint64_t by) { return value / by + (value % by != 0 ? 1 : 0); }
 
+std::uint64_t usable_store(std::uint64_t origin) {
+    const auto chunks = divide_up(origin, kChunk);
+    return (1 + chunks + divide_up(chunks, kExceptionsAChunk) + 1) * kChunk;
+}
+
 std::string percent_text(double percent) {
     std::array<char, 32> text{};
     std::snprintf(text.data(), text.size(), "%.1f %%", percent);
@@ -99,10 +104,21 @@ SpaceNeed pool_need(const std::string& group, const std::string& name, const std
 
 } // namespace
 
+Bytes largest_store(const LogicalVolume& origin) {
+    const auto extent = std::max<std::uint64_t>(origin.extent.count, kSectorSize);
+    return {divide_up(usable_store(origin.size.count), extent) * extent};
+}
+
+Bytes extended_size(Bytes size, unsigned percent, Bytes extent, Bytes free, Bytes most) {
+    const auto unit = std::max<std::uint64_t>(extent.count, kSectorSize);
+    if (most <= size) return size;
+    const auto wanted = divide_up(std::max<std::uint64_t>(size.count / 100 * percent, 1), unit);
+    return {size.count + std::min({wanted, free.count / unit, (most.count - size.count) / unit}) * unit};
+}
+
 Bytes store_size(const LogicalVolume& origin, const StorePolicy& policy, const StoreFacts& facts) {
     const auto size = origin.size.count;
-    const auto chunks = divide_up(size, kChunk);
-    const auto most = (1 + chunks + divide_up(chunks, kExceptionsAChunk) + 1) * kChunk;
+    const auto most = usable_store(size);
     // Divided first: a percentage of exabytes must not overflow.
     const auto share = [&policy](std::uint64_t of) { return of / 100 > UINT64_MAX / policy.value ? UINT64_MAX : of / 100 * policy.value; };
     std::uint64_t wanted = policy.value;

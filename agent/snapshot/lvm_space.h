@@ -28,6 +28,13 @@ inline constexpr double kThinPoolFullPercent = 95;
 /// can use (every chunk of 4 KiB of the origin overwritten, and the tables of that).
 Bytes store_size(const LogicalVolume& origin, const StorePolicy& policy, const StoreFacts& facts = {});
 
+/// The largest store that a snapshot of `origin` can use: every chunk of 4 KiB overwritten, and the tables of that; in whole extents.
+Bytes largest_store(const LogicalVolume& origin);
+
+/// What has `size` with `percent` more: whole extents, at least one more, at most `most` in all and `free` in addition. `size` itself
+/// where nothing can be added.
+Bytes extended_size(Bytes size, unsigned percent, Bytes extent, Bytes free, Bytes most);
+
 /// A snapshot that is to be made; `store` is 0 for a thin one.
 struct PlannedSnapshot {
     LogicalVolume origin;

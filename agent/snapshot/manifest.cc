@@ -34,6 +34,8 @@ Json member_to_json(const ManifestMember& member) {
             {"reference", member.reference},
             {"consistency", member.consistency},
             {"error", member.error},
+            {"revert", member.revert},
+            {"revert_percent", optional_to_json(member.revert_percent)},
             {"foreign", member.foreign},
             {"flush_ms", optional_to_json(member.flush_ms)},
             {"flush_total_ms", optional_to_json(member.flush_total_ms)},
@@ -168,6 +170,8 @@ ManifestMember member_from_json(const Json& json, const std::string& place, std:
     reader.read("reference", member.reference);
     reader.read("consistency", member.consistency);
     reader.read("error", member.error);
+    reader.read_if_there("revert", member.revert);
+    reader.read("revert_percent", member.revert_percent);
     reader.read_if_there("foreign", member.foreign);
     reader.read("flush_ms", member.flush_ms);
     reader.read("flush_total_ms", member.flush_total_ms);

@@ -19,6 +19,14 @@ inline constexpr const char* kUnreported = "unreported";
 /// Consistency of a member whose snapshot was good and is lost since: its store or pool was full.
 inline constexpr const char* kLost = "lost";
 
+/// Consistency of a member whose origin was put back to its snapshot, which is gone with that.
+inline constexpr const char* kReverted = "reverted";
+
+/// ManifestMember::revert
+inline constexpr const char* kRevertPending = "pending"; ///< it begins when the origin is activated the next time
+inline constexpr const char* kRevertRunning = "running";
+inline constexpr const char* kRevertDone = "done";
+
 /// One member of a set as the manifest and Describe() show it. Times are milliseconds; absent until measured.
 struct ManifestMember {
     std::string volume;      ///< Volume::name
@@ -33,8 +41,10 @@ struct ManifestMember {
     std::string snapshot;  ///< as SnapshotRecord
     std::string device;    ///< as SnapshotRecord
     std::string reference; ///< as SnapshotRecord
-    std::string consistency; ///< "application", "filesystem", "crash", "unreported", "lost"
+    std::string consistency; ///< "application", "filesystem", "crash", "unreported", "lost", "reverted"
     std::string error;       ///< empty when all went well
+    std::string revert;      ///< how far its origin is put back to the snapshot: empty, or one of the words above
+    std::optional<double> revert_percent; ///< while that is running
     bool foreign = false;    ///< frozen by somebody else, and accepted
     std::optional<double> flush_ms;  ///< last pre-flush pass
     std::optional<double> flush_total_ms; ///< all passes

@@ -64,6 +64,24 @@ struct Estimate {
     std::map<std::string, Bytes> stores; ///< size of the copy-on-write store of each member that gets one, by Volume::name
 };
 
+/// The place of a snapshot before and after Provider::extend().
+struct Extension {
+    Bytes from;
+    Bytes to; ///< as `from`: it needs no more, or somebody else looks after it
+};
+
+/// How far the snapshot of a member is merged back into its origin.
+struct Merge {
+    enum class Progress {
+        none,
+        pending, ///< it begins when the origin is activated the next time
+        running,
+        done,    ///< the origin is what the snapshot was, which is gone
+    };
+    Progress progress = Progress::none;
+    std::optional<double> percent; ///< of one that is running, 0 to 100, as far as that is known
+};
+
 /// One provider's part in one set, from Prepare to Finish. Called from one thread at a time.
 /// Order: arm, chains, commit, finish; disarm at any point and more than once.
 class ProviderSession {
@@ -133,6 +151,30 @@ public:
     [[nodiscard]] virtual std::vector<Fill> fills(const std::vector<SnapshotRecord>& records) const {
         static_cast<void>(records);
         return {};
+    }
+
+    /// Makes the place of a finished snapshot larger, by so many percent of what it has; less where there is less room. Never called
+    /// while a window is open. Errors: no_space (there is no room at all), no_such_volume (the snapshot is gone), unsupported, lvm_failed.
+    virtual Result<Extension> extend(const SnapshotRecord& record, const Fill& fill, unsigned percent) {
+        static_cast<void>(percent);
+        return fail(ErrorKind::unsupported, name() + " cannot extend " + fill.name + " of the snapshot of " + record.volume);
+    }
+
+    /// Whether revert() would put origins back to what these snapshots hold; changes nothing. Errors: unsupported, busy (a snapshot is
+    /// mounted, or another one is merged into its origin), no_space (one is lost), no_such_volume (one is gone), lvm_failed.
+    virtual Result<void> check_revert(const SetId& set, const std::vector<SnapshotRecord>& records) {
+        static_cast<void>(set);
+        return fail(ErrorKind::unsupported, "the snapshot of " + (records.empty() ? "a member" : records.front().volume) + " is one of '" + name() +
+                                                "', which puts no volume back to its snapshot from here", "Do it where the snapshot is.");
+    }
+
+    /// Begins to do that; see merges() for the end. Never called while a window is open. Errors: those of check_revert().
+    virtual Result<void> revert(const SetId& set, const std::vector<SnapshotRecord>& records) { return check_revert(set, records); }
+
+    /// How far they are, in their order. Errors: lvm_failed.
+    virtual Result<std::vector<Merge>> merges(const SetId& set, const std::vector<SnapshotRecord>& records) {
+        static_cast<void>(set);
+        return std::vector<Merge>(records.size());
     }
 
     /// All snapshots of any set that it can find without a manifest, one entry a member. Errors: lvm_failed.

@@ -38,6 +38,8 @@ Result<ManifestView> view_manifest(const std::string& json) {
                                 .device = text_of(member, "device"),
                                 .consistency = text_of(member, "consistency"),
                                 .error = text_of(member, "error"),
+                                .revert = text_of(member, "revert"),
+                                .revert_percent = number_of(member, "revert_percent"),
                                 .mounts = mounts_of(member),
                                 .flush_ms = number_of(member, "flush_ms"),
                                 .freeze_ms = number_of(member, "freeze_ms"),

@@ -16,7 +16,8 @@ struct MountView {
 
 /// What is shown of a member. Times in ms; absent until measured.
 struct MemberView {
-    std::string volume, file_system, placement, provider, snapshot, device, consistency, error;
+    std::string volume, file_system, placement, provider, snapshot, device, consistency, error, revert;
+    std::optional<double> revert_percent;
     std::vector<MountView> mounts;
     std::optional<double> flush_ms; ///< last pre-flush pass
     std::optional<double> freeze_ms, hold_ms, thaw_ms;

@@ -125,6 +125,7 @@ public:
     }
 
 private:
+    void onSpaceExtended(const std::string& /*member*/, const std::map<std::string, sdbus::Variant>& /*details*/) override {}
     void onSpaceLow(const std::string& /*member*/, const std::uint32_t& /*level*/, const std::map<std::string, sdbus::Variant>& /*details*/) override {}
     void onSnapshotLost(const std::string& /*member*/, const std::string& /*reason*/, const std::map<std::string, sdbus::Variant>& /*details*/) override {}
     void onProgress(const std::string& step, const std::string& member, const std::uint32_t& done, const std::uint32_t& total, const Dict& /*details*/) override {

@@ -80,6 +80,7 @@ private:
     void Finish(sdbus::Result<>&& result, Dict) override { answer("Finish", std::move(result)); }
     void Take(sdbus::Result<std::string>&& result, Dict) override { result.returnResults(manifest); }
     void Map(sdbus::Result<std::string>&& result, Dict) override { result.returnResults(manifest); }
+    void Revert(sdbus::Result<std::string>&& result, std::vector<std::string>, Dict) override { result.returnResults(manifest); }
     void ReportHostSnapshot(sdbus::Result<>&& result, std::string, std::string, Dict) override { answer("ReportHostSnapshot", std::move(result)); }
     void Abort(sdbus::Result<>&& result, Dict) override { answer("Abort", std::move(result)); }
     void KeepAlive(sdbus::Result<std::uint32_t>&& result, Dict) override { result.returnResults(0U); }

@@ -49,6 +49,7 @@ const std::vector<Guarded> kGuarded{
     {kSetInterface, "Hold", "snapshot", {"a{sv}", "0"}},
     {kSetInterface, "ReportHostSnapshot", "snapshot", {"ssa{sv}", "/srv/data", "x", "0"}},
     {kSetInterface, "Map", "snapshot", {"a{sv}", "0"}},
+    {kSetInterface, "Revert", "revert", {"asa{sv}", "0", "0"}},
     {kSetInterface, "Delete", "delete", {"a{sv}", "0"}},
 };
 

@@ -137,6 +137,27 @@ public:
         for (auto& record : records) record.device = "/dev/mapped/" + record.volume;
         return records;
     }
+    std::optional<Error> extend_error, revert_check_error, revert_error;
+    std::vector<Merge> merge_answers; ///< given one after the other, the last one for good; none: nothing is merged
+    Result<Extension> extend(const SnapshotRecord& record, const Fill& /*fill*/, unsigned percent) override {
+        calls->add("extend " + record.snapshot + " by " + std::to_string(percent));
+        if (extend_error) return tl::unexpected<Error>(*extend_error);
+        return Extension{.from = Bytes{100}, .to = Bytes{100 + percent}};
+    }
+    Result<void> check_revert(const SetId& /*set*/, const std::vector<SnapshotRecord>& records) override {
+        calls->add("check revert " + std::to_string(records.size()));
+        return answer(revert_check_error);
+    }
+    Result<void> revert(const SetId& /*set*/, const std::vector<SnapshotRecord>& records) override {
+        calls->add("revert " + std::to_string(records.size()));
+        return answer(revert_error);
+    }
+    Result<std::vector<Merge>> merges(const SetId& /*set*/, const std::vector<SnapshotRecord>& records) override {
+        Merge now;
+        if (!merge_answers.empty()) now = merge_answers.front();
+        if (merge_answers.size() > 1) merge_answers.erase(merge_answers.begin());
+        return std::vector<Merge>(records.size(), now);
+    }
     std::vector<FoundSnapshot> found;
     Result<std::vector<FoundSnapshot>> find_all() override { return found; }
     Result<void> remove(const SetId& /*set*/, const std::vector<SnapshotRecord>& records) override {

@@ -121,6 +121,7 @@ protected:
         environment.record_directory = directory_.string();
         environment.journal = journal_;
         environment.keeper = &keeper_;
+        environment.gate = gate_;
         environment.store = store_.get();
         environment.telling = telling_;
         auto plan = plan_set({"/srv/data", "/srv/log"}, std::make_shared<const Inventory>(guest_.inventory()), {plugin_, lvm_, host_}, options_.providers);
@@ -159,6 +160,7 @@ protected:
     SetOptions options_;
     SetTelling telling_;
     FreezerKeeper keeper_;
+    std::shared_ptr<WindowGate> gate_ = std::make_shared<WindowGate>();
     std::shared_ptr<FakeJournal> journal_;
     std::shared_ptr<SimWorld> world_ = SimWorld::create();
     std::map<std::string, UniqueFd> fds_;

@@ -65,6 +65,14 @@ TEST_F(Levels, ThePauseFollowsTheSpeed) {
     EXPECT_FALSE(levels_.pause()) << "nothing more can be told of it";
 }
 
+TEST_F(Levels, WhatMayBeExtendedIsLookedAtMoreOftenAndItsThresholdIsALevel) {
+    at(10);
+    EXPECT_EQ(levels_.pause(60U), seconds(2)) << "a load may begin";
+    at(50, seconds(10)); // 4 % a second
+    EXPECT_EQ(levels_.pause(55U), seconds(1)) << "5 % to go";
+    EXPECT_EQ(levels_.pause(), milliseconds(3750)) << "30 % to go to the first level";
+}
+
 TEST_F(Levels, AForgottenSetIsNotLookedAt) {
     at(10);
     levels_.forget(set_);
@@ -125,6 +133,61 @@ TEST(SpaceWatch, TellsOfLevelsAndOfWhatIsLostAndEndsWhileItWaits) {
     watch.look();
     ASSERT_TRUE(changed.wait_for(lock, seconds(20), [&] { return told.size() == 3; }));
     EXPECT_THAT(told, ElementsAre("6560000000000001 /srv/data 90", "6560000000000001 /srv/data 95", "lost: its store is full"));
+}
+
+TEST(SpaceWatch, ExtendsAPlaceOnceALookFromItsThresholdOnAndLooksAgainSoon) {
+    const auto set = SetId::parse("6560000000000001").value();
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::vector<std::string> told;
+    double percent = 69;
+    std::string lost;
+    std::optional<unsigned> extend_at = 70;
+    bool looked = false;
+    SpaceWatch watch({.fills = [&] {
+                          const std::lock_guard lock(mutex);
+                          looked = true;
+                          changed.notify_all();
+                          return std::map<SetId, std::vector<Fill>>{{set, {store(percent, lost), store(percent, lost)}}};
+                      },
+                      .low = [&](const SetId&, const SpaceLevel& level) {
+                          const std::lock_guard lock(mutex);
+                          told.push_back("low " + std::to_string(level.level));
+                      },
+                      .lost = [](const SetId&, const Fill&) {},
+                      .extend_at = [&] {
+                          const std::lock_guard lock(mutex);
+                          return extend_at;
+                      },
+                      .extend = [&](const SetId&, const Fill& fill) {
+                          const std::lock_guard lock(mutex);
+                          told.push_back("extend " + fill.name);
+                          changed.notify_all();
+                          return false;
+                      }},
+                     std::make_unique<FakeDmEvents>());
+    const auto look = [&](std::unique_lock<std::mutex>& lock) {
+        looked = false;
+        watch.look();
+        return changed.wait_for(lock, seconds(20), [&] { return looked; });
+    };
+    std::unique_lock lock(mutex);
+    ASSERT_TRUE(changed.wait_for(lock, seconds(20), [&] { return looked; }));
+    percent = 81;
+    ASSERT_TRUE(look(lock));
+    ASSERT_TRUE(look(lock)) << "the look before is over";
+    ASSERT_GE(told.size(), 2U);
+    EXPECT_EQ(told[0], "extend vg/data-q1") << "before anybody is told, and once for two members";
+    EXPECT_EQ(told[1], "low 80");
+    lost = "it is full";
+    ASSERT_TRUE(look(lock));
+    ASSERT_TRUE(look(lock));
+    const auto before = told.size();
+    lost.clear();
+    extend_at.reset();
+    ASSERT_TRUE(look(lock));
+    ASSERT_TRUE(look(lock));
+    EXPECT_EQ(told.size(), before) << "neither what is lost, nor when it is off";
 }
 
 } // namespace

@@ -126,7 +126,12 @@ Result<ChildOutcome> TwinLvm::run(const std::vector<std::string>& arguments, std
         return failed(fail_words);
     }
     ChildOutcome outcome;
-    if (subcommand == "lvs") outcome.output = report(arguments);
+    if (subcommand == "lvs" && has(arguments, "seg_monitor")) outcome.output = monitored ? "  monitored \n" : "  not monitored\n";
+    else if (subcommand == "lvs" && has(arguments, "lv_metadata_size")) outcome.output = "  " + std::to_string(metadata.count) + "\n";
+    else if (subcommand == "lvs") outcome.output = report(arguments);
+    if (subcommand == "lvmconfig") outcome.output = "autoextend_threshold=" + std::to_string(extends_itself) + "\n";
+    if (subcommand == "lvconvert") return merge(arguments);
+    if (subcommand == "lvextend") return extend(arguments);
     if (subcommand == "vgs" && arguments.back() != "vg") return failed("  Volume group \"" + arguments.back() + "\" not found");
     if (subcommand == "vgs")
         outcome.output = nlohmann::json{{"report", {{{"vg", {{{"vg_name", "vg"}, {"vg_free", std::to_string(free.count)}, {"vg_extent_size", "4194304"}}}}}}}}.dump();
@@ -178,6 +183,31 @@ ChildOutcome TwinLvm::create_plain(const std::vector<std::string>& arguments) {
     return {};
 }
 
+ChildOutcome TwinLvm::extend(const std::vector<std::string>& arguments) {
+    const bool data = arguments[1] == "--size";
+    auto& size = data ? find(short_name(arguments.back()))->size : metadata;
+    const auto to = std::stoull(arguments[2]);
+    if (to - size.count > free.count) return failed("  Insufficient free space");
+    free.count -= to - size.count;
+    size.count = to;
+    return {};
+}
+
+/// At once, or for an origin that is open: with the next activation, and hidden until then.
+ChildOutcome TwinLvm::merge(const std::vector<std::string>& arguments) {
+    for (auto word = arguments.begin() + 4; word != arguments.end(); ++word) {
+        auto& snapshot = *find(short_name(*word));
+        auto& origin = *find(snapshot.origin);
+        if (origin.is_open()) {
+            origin.attributes[0] = 'O';
+            snapshot.attributes[0] = 'S';
+            continue;
+        }
+        remove({"lvremove", "--yes", *word});
+    }
+    return {};
+}
+
 ChildOutcome TwinLvm::remove(const std::vector<std::string>& arguments) {
     for (auto word = arguments.begin() + 2; word != arguments.end(); ++word) {
         const auto name = short_name(*word);
@@ -198,13 +228,15 @@ std::string TwinLvm::report(const std::vector<std::string>& arguments) const {
     };
     for (const auto& volume : volumes_) {
         if (what.front() == '@' && !volume->has_tag(what.substr(1))) continue;
+        const bool hidden = volume->attributes[0] == 'S';
+        if (hidden && !has(arguments, "--all")) continue;
         std::string tags;
         for (const auto& tag : volume->tags) tags += (tags.empty() ? "" : ",") + tag;
         rows.push_back({{"vg_name", volume->group},
                         {"vg_uuid", volume->group_uuid},
                         {"vg_free", std::to_string(free.count)},
                         {"vg_extent_size", std::to_string(volume->extent.count)},
-                        {"lv_name", volume->name},
+                        {"lv_name", hidden ? "[" + volume->name + "]" : volume->name},
                         {"lv_uuid", volume->uuid},
                         {"lv_size", std::to_string(volume->size.count)},
                         {"segtype", volume->segment_type},

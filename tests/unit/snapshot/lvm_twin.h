@@ -42,6 +42,9 @@ public:
     std::string fail_words = "  It does not want to."; ///< and says this
     bool half_make = false;                            ///< the failing lvcreate leaves its volume behind
     Bytes free{1ULL << 30U};
+    Bytes metadata{4ULL << 20U};  ///< of every pool
+    unsigned extends_itself = 100; ///< LVM's own threshold, for stores and pools
+    bool monitored = false;        ///< all of them
 
 private:
     LogicalVolume& add(const std::string& name, const std::string& segment_type, const std::string& attributes,
@@ -49,6 +52,8 @@ private:
     void put_table(const std::string& uuid, const std::string& type, const std::string& text, Bytes size);
     ChildOutcome create(const std::vector<std::string>& arguments);
     ChildOutcome create_plain(const std::vector<std::string>& arguments);
+    ChildOutcome extend(const std::vector<std::string>& arguments);
+    ChildOutcome merge(const std::vector<std::string>& arguments);
     ChildOutcome remove(const std::vector<std::string>& arguments);
     [[nodiscard]] std::string report(const std::vector<std::string>& arguments) const;
 

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include "snapshot/lvm_command.h"
+#include "snapshot/provider.h"
+
+namespace quiesced {
+
+/// Makes the store of a thick LVM snapshot larger, or data or metadata of the pool of a thin one, as `fill` says. Leaves alone what LVM
+/// extends by itself. Errors: as Provider::extend().
+Result<Extension> lvm_extend(const LvmCommand& lvm, const SnapshotRecord& record, const Fill& fill, unsigned percent);
+
+} // namespace quiesced
