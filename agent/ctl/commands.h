@@ -38,6 +38,9 @@ struct Request {
     std::string store;        ///< size of the copy-on-write stores; empty: the daemon's choice
     unsigned keep = 0;        ///< newest sets of the same volumes that stay; 0: not a rule
     std::string max_age;      ///< as parse_age() reads it; empty: not a rule
+    std::string other_set;     ///< of diff; "-": the volume as it is
+    std::string diff_volume;
+    bool no_compare = false;   ///< diff: do not read what may differ
     bool yes = false;          ///< nobody is asked
     bool skip_missing = false; ///< mount the others when a member cannot be
     std::string shell; ///< whose completion is asked for
@@ -75,6 +78,7 @@ ExitCode reload(const Context& context);
 ExitCode delete_sets(const Context& context);
 ExitCode mount_snapshots(const Context& context);
 ExitCode unmount_snapshots(const Context& context);
+ExitCode diff_sets(const Context& context);
 ExitCode revert_volumes(const Context& context);
 ExitCode prune_sets(const Context& context);
 ExitCode thaw_set(const Context& context);

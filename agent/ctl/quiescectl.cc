@@ -28,7 +28,7 @@ constexpr std::array kCommands{
     Command{"abort", abort_sets},     Command{"delete", delete_sets},   Command{"match", match_disks},
     Command{"hook", run_hook},              Command{"plugins", list_plugins},
     Command{"leases", list_leases},   Command{"hold", hold_volumes},    Command{"watch", watch_sets},
-    Command{"reload", reload},        Command{"revert", revert_volumes},
+    Command{"reload", reload},        Command{"revert", revert_volumes}, Command{"diff", diff_sets},
 };
 
 void add_looks(CLI::App& app, Request& request) {
@@ -130,6 +130,12 @@ void add_deeds(CLI::App& app, Request& request) {
     prune->callback([keep, age] {
         if (keep->empty() && age->empty()) throw CLI::RequiredError("--keep or --max-age");
     });
+
+    auto* diff = app.add_subcommand("diff", "Print as JSON which ranges of a volume differ between two sets");
+    diff->add_option("set", request.set, "Id of one set")->required();
+    diff->add_option("other", request.other_set, "Id of the other set; - for the volume as it is now")->required();
+    diff->add_option("volume", request.diff_volume, "A volume of both")->required();
+    diff->add_flag("--no-compare", request.no_compare, "Do not read the snapshots: ranges that were written and are the same count, too");
 
     auto* revert = app.add_subcommand("revert", "Put volumes back to what the snapshots of a set hold; what was written since then is lost");
     revert->add_option("set", request.set, "Its id")->required();

@@ -18,6 +18,11 @@ std::span<const Target> targets();
 /// Aborts with the sentence when `holds` is false: a finding.
 void require(bool holds, const char* sentence);
 
+// diff_targets.cc
+void run_exception_store(std::string_view input);
+void run_thin_delta(std::string_view input);
+void run_thin_table(std::string_view input);
+
 // mount_targets.cc
 void run_mountinfo(std::string_view input);
 void run_octal(std::string_view input);
