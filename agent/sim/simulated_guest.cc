@@ -138,7 +138,7 @@ void SimulatedGuest::replace(SetManagerOptions& options) {
 }
 
 SetManager::Providers SimulatedGuest::providers() const {
-    return [providers = std::vector<std::shared_ptr<Provider>>{make_simulated_array(), make_simulated_lvm()}] { return providers; };
+    return [providers = std::vector<std::shared_ptr<Provider>>{make_simulated_array(faults_), make_simulated_lvm(faults_)}] { return providers; };
 }
 
 } // namespace quiesced

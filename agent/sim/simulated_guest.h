@@ -10,6 +10,7 @@
 #include "base/unique_fd.h"
 #include "freeze/sim_kernel.h"
 #include "sequence/set_manager.h"
+#include "sim/simulated_faults.h"
 
 namespace quiesced {
 
@@ -34,6 +35,8 @@ public:
     [[nodiscard]] SetManager::Providers providers() const;
 
     [[nodiscard]] SimWorld& world() { return *world_; }
+    /// Of both providers.
+    [[nodiscard]] ProviderFaults& faults() { return *faults_; }
     [[nodiscard]] const Inventory& inventory() const { return inventory_; }
 
 private:
@@ -41,6 +44,7 @@ private:
         : world_(std::move(world)), inventory_(std::move(inventory)), mounts_(std::move(mounts)) {}
 
     std::shared_ptr<SimWorld> world_;
+    std::shared_ptr<ProviderFaults> faults_ = std::make_shared<ProviderFaults>();
     Inventory inventory_;
     std::map<std::string, UniqueFd> mounts_; ///< by mount point: memory files that stand for the file systems
 };
