@@ -42,7 +42,7 @@ std::vector<HeldSnapshot> parse_held(const Json& result) {
     const auto list = result.is_object() ? result.find("snapshots") : result.end();
     if (!result.is_object() || list == result.end() || !list->is_array()) return held;
     for (const auto& entry : *list)
-        if (entry.is_object() && SetId::parse(text(entry, "set"))) held.push_back({text(entry, "set"), text(entry, "snapshot")});
+        if (entry.is_object() && SetId::parse(text(entry, "set"))) held.push_back({text(entry, "set"), text(entry, "snapshot"), text(entry, "origin")});
     return held;
 }
 
@@ -161,6 +161,27 @@ void PluginProvider::look(const Inventory& inventory) {
     const auto& can = description.capabilities;
     if (std::find(can.begin(), can.end(), "list") == can.end()) return settings_.records->note_snapshots(name_, {});
     if (const auto held = connection->call("list", Json::object(), settings_.budgets.claim)) settings_.records->note_snapshots(name_, parse_held(*held));
+}
+
+Result<std::vector<FoundSnapshot>> PluginProvider::find_all() {
+    PluginDescription description;
+    auto connection = greet(&description);
+    if (!connection) return pass(connection);
+    const auto& can = description.capabilities;
+    if (std::find(can.begin(), can.end(), "list") == can.end()) return std::vector<FoundSnapshot>{};
+    const auto answer = connection->call("list", Json::object(), settings_.budgets.claim);
+    if (!answer) return tl::unexpected<Error>(answer.error());
+    std::vector<FoundSnapshot> found;
+    for (const auto& held : parse_held(*answer)) {
+        if (held.snapshot.empty() || held.origin.empty()) continue;
+        const Json reference{{"snapshots", Json::array({Json{{"origin", held.origin}, {"snapshot", held.snapshot}}})}};
+        found.push_back({.set = SetId::parse(held.set).value(),
+                         .record = {.volume = {}, .provider = name_, .snapshot = held.snapshot, .device = {}, .reference = reference.dump(-1, ' ', false, Json::error_handler_t::replace)},
+                         .file_system = {},
+                         .origin = held.origin,
+                         .cut = true}); // an array has nothing before the cut
+    }
+    return found;
 }
 
 Result<std::unique_ptr<ProviderSession>> PluginProvider::begin(const SetId& set, const std::vector<const Volume*>& volumes,

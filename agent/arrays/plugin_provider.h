@@ -32,6 +32,9 @@ public:
     Result<std::unique_ptr<ProviderSession>> begin(const SetId& set, const std::vector<const Volume*>& volumes,
                                                    const Inventory& inventory, const SnapshotWishes& wishes = {}) override;
 
+    /// What the array holds, by the plugin's `list`: nothing of a plugin without it. `origin` is the LUN's WWID, and the volume is not known.
+    /// Errors: plugin_*.
+    Result<std::vector<FoundSnapshot>> find_all() override;
     /// Errors also: busy, when a snapshot's device is in use; then nothing is removed.
     Result<void> remove(const SetId& set, const std::vector<SnapshotRecord>& records) override;
     /// Sends `abort` without disks: the plugin goes by the set.

@@ -23,6 +23,7 @@ struct PluginDescription {
 struct HeldSnapshot {
     std::string set;
     std::string snapshot; ///< the array's name for it
+    std::string origin = {}; ///< WWID of the LUN that it was taken of; empty where the plugin does not say
 };
 
 /// The last call of one method, from the request to its answer.

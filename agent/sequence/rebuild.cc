@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "sequence/rebuild.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <ctime>
@@ -34,6 +35,21 @@ Manifest empty_manifest(const SetId& set) {
 }
 
 } // namespace
+
+void name_by_lun(FoundSnapshot& snapshot, const Inventory& inventory) {
+    snapshot.record.volume = snapshot.origin;
+    for (const auto& volume : inventory.volumes()) {
+        const bool there = !volume.leaves.empty() && std::all_of(volume.leaves.begin(), volume.leaves.end(), [&](const auto leaf) {
+            const auto disk = inventory.disks().find(leaf);
+            return disk != inventory.disks().end() && disk->second.wwid == snapshot.origin;
+        });
+        if (!there || volume.file_system.empty()) continue;
+        snapshot.record.volume = volume.name;
+        snapshot.file_system = volume.file_system;
+        snapshot.origin = volume.device_path;
+        return;
+    }
+}
 
 std::map<SetId, RebuiltSet> rebuild_sets(const std::vector<FoundSnapshot>& found) {
     std::map<SetId, RebuiltSet> sets;

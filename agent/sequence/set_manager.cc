@@ -50,24 +50,29 @@ void SetManager::add_complete(const SetId& id, Manifest manifest) {
 
 /// Never removes anything: a folder of manifests that is not there for a while must not cost the snapshots.
 void SetManager::rebuild(const std::vector<SetId>& known) {
-    for (const auto& provider : providers_()) {
-        const auto found = provider->find_all();
-        if (!found) continue; // it says so when it is needed
-        for (auto& [id, rebuilt] : rebuild_sets(*found)) {
-            // Known: it may have been deleted since it was found. Another one may be under way since then.
-            if (std::find(known.begin(), known.end(), id) != known.end() || find(id)) continue;
-            if (!rebuilt.incomplete.empty()) {
-                std::string names;
-                for (const auto& name : rebuilt.incomplete) names += " " + name;
-                events_.set_not_rebuilt(id, "it was lost half-way, and its manifest with it. If it is of no more use: lvremove" + names);
-                continue;
-            }
-            if (auto saved = options_.environment.store->save(rebuilt.manifest); !saved) {
-                events_.set_not_rebuilt(id, saved.error().message());
-                continue;
-            }
-            add_complete(id, std::move(rebuilt.manifest));
+    std::vector<FoundSnapshot> all; // a set may have members of several providers
+    for (const auto& provider : providers_())
+        if (auto found = provider->find_all()) // one that cannot look says so when it is needed
+            for (auto& snapshot : *found) all.push_back(std::move(snapshot));
+    if (std::any_of(all.begin(), all.end(), [](const auto& snapshot) { return snapshot.record.volume.empty(); })) {
+        const auto read = inventory();
+        for (auto& snapshot : all)
+            if (snapshot.record.volume.empty()) name_by_lun(snapshot, read ? *read : Inventory());
+    }
+    for (auto& [id, rebuilt] : rebuild_sets(all)) {
+        // Known: it may have been deleted since it was found. Another one may be under way since then.
+        if (std::find(known.begin(), known.end(), id) != known.end() || find(id)) continue;
+        if (!rebuilt.incomplete.empty()) {
+            std::string names;
+            for (const auto& name : rebuilt.incomplete) names += " " + name;
+            events_.set_not_rebuilt(id, "it was lost half-way, and its manifest with it. If it is of no more use: lvremove" + names);
+            continue;
         }
+        if (auto saved = options_.environment.store->save(rebuilt.manifest); !saved) {
+            events_.set_not_rebuilt(id, saved.error().message());
+            continue;
+        }
+        add_complete(id, std::move(rebuilt.manifest));
     }
 }
 
@@ -299,6 +304,7 @@ Result<void> SetManager::reconfigure(const std::function<void(SetManagerOptions&
             return fail(ErrorKind::busy, "the set " + id.text() + " is " + std::string(state_name(state)),
                         "Try again when it is finished, or abort it: quiescectl leases");
     change(options_);
+    if (watch_) watch_->look(); // places may have to be extended from now on
     return {};
 }
 

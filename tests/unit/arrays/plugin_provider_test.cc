@@ -319,5 +319,29 @@ TEST(Plugins, AreFoundByTheirSockets) {
     EXPECT_EQ(PluginConnection::connect("../x", directory.path(), Monotonic::now()).error().kind, ErrorKind::invalid_argument);
 }
 
+TEST_F(PluginProviderTest, FindsWhatItsListNamesWithSetOriginAndSnapshot) {
+    FakePlugin plugin(settings_.directory, "exec");
+    PluginProvider provider("exec", settings_);
+    const Json snapshots = {{{"set", set_.text()}, {"origin", kFirst}, {"snapshot", "pool/snap"}},
+                            {{"set", "no id"}, {"origin", kFirst}, {"snapshot", "pool/a"}},
+                            {{"set", set_.text()}, {"snapshot", "pool/b"}},
+                            {{"set", set_.text()}, {"origin", kFirst}}};
+    plugin.answer("list", {{"snapshots", snapshots}});
+    EXPECT_EQ(provider.find_all().value().size(), 0U) << "without the capability it is not asked";
+    EXPECT_TRUE(plugin.methods().empty());
+    plugin.answer("describe", {{"name", "exec"}, {"version", "1"}, {"vendor", "test"}, {"protocols", {1}}, {"capabilities", {"list"}}});
+    const auto found = provider.find_all();
+    ASSERT_TRUE(found) << found.error().message();
+    ASSERT_EQ(found->size(), 1U);
+    EXPECT_EQ(found->front().set, set_);
+    EXPECT_EQ(found->front().origin, kFirst);
+    EXPECT_EQ(found->front().record.provider, "exec");
+    EXPECT_EQ(found->front().record.snapshot, "pool/snap");
+    ASSERT_TRUE(provider.remove(set_, {found->front().record}));
+    EXPECT_EQ(plugin.last("delete")["snapshots"][0]["snapshot"], "pool/snap") << "the record is as good as its own";
+    plugin.refuse("list", "auth", "wrong password");
+    EXPECT_EQ(provider.find_all().error().kind, ErrorKind::plugin_failed);
+}
+
 } // namespace
 } // namespace quiesced

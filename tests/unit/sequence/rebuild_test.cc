@@ -40,5 +40,27 @@ TEST(Rebuild, NamesSnapshotsThatWereNotCut) {
     EXPECT_THAT(sets.begin()->second.incomplete, ElementsAre("vg/x-q6560000000000001"));
 }
 
+TEST(Rebuild, ASnapshotOfALunIsNamedByTheVolumeThatLiesOnItNow) {
+    Disk disk;
+    disk.number = {8, 0};
+    disk.wwid = "naa.6001";
+    Volume volume;
+    volume.name = "/srv/lun";
+    volume.device_path = "/dev/sda";
+    volume.file_system = "xfs";
+    volume.leaves = {disk.number};
+    const Inventory inventory({volume}, BlockGraph(), {{disk.number, disk}});
+    auto known = found("6560000000000001", "");
+    known.origin = "naa.6001";
+    name_by_lun(known, inventory);
+    EXPECT_EQ(known.record.volume, "/srv/lun");
+    EXPECT_EQ(known.file_system, "xfs");
+    EXPECT_EQ(known.origin, "/dev/sda");
+    auto unknown = found("6560000000000001", "");
+    unknown.origin = "naa.6002";
+    name_by_lun(unknown, inventory);
+    EXPECT_EQ(unknown.record.volume, "naa.6002");
+}
+
 } // namespace
 } // namespace quiesced
