@@ -120,7 +120,7 @@ def snapshot_space_extended_store():
 
 @case("a thin pool with a snapshot is extended under load; while a set is frozen it waits for the thaw")
 def snapshot_space_extended_pool():
-    with own_group() as volumes:
+    with own_group(thin="256M") as volumes:
         pool = f"{volumes.group}/pool"
         set_id = json.loads(run("quiescectl", "snapshot", "--json", volumes.thin))["id"]
         begun = lv_size(pool)
@@ -129,12 +129,14 @@ def snapshot_space_extended_pool():
             signals.wait_for("SpaceExtended", 30)
             expect(lv_size(pool) == 2 * begun, f"{lv_size(pool)} after {begun}")
             other = create("/srv/ext4", deadline_ms=60000)
-            step(other, "Prepare")
-            step(other, "Freeze")
-            write_file(f"{volumes.thin}/second", begun * 6 // 10)
-            time.sleep(5)
-            frozen = lv_size(pool)
-            step(other, "Abort")
+            try:
+                step(other, "Prepare")
+                step(other, "Freeze")
+                write_file(f"{volumes.thin}/second", begun * 6 // 10)
+                time.sleep(5)
+                frozen = lv_size(pool)
+            finally:
+                step(other, "Abort")
             expect(frozen == 2 * begun, f"{frozen} while a set is frozen")
             deadline = time.monotonic() + 30
             while lv_size(pool) == 2 * begun:

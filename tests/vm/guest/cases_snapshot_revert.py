@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""quiescectl revert: volumes are what they were in the window again, at once or with their next activation."""
+import json
+import os
+import time
+
+from storage import run
+
+from harness import case, create, describe, expect, step
+from own_group import own_group, write_file
+
+TREE = "/run/tree"
+
+
+def put(volumes, text):
+    for folder in volumes.all:
+        with open(f"{folder}/content", "w", encoding="ascii") as file:
+            file.write(text)
+    run("sync")
+
+
+def content(folder):
+    with open(f"{folder}/content", encoding="ascii") as file:
+        return file.read()
+
+
+def checksum(device):
+    # Around the cache, which is another one for each device.
+    return run("sh", "-c", f"dd if={device} iflag=direct bs=1M status=none | sha256sum").split()[0]
+
+
+def take(volumes):
+    """A set over both, after which both are written to; its path."""
+    put(volumes, "old")
+    set_id = json.loads(run("quiescectl", "snapshot", "--json", *volumes.all))["id"]
+    put(volumes, "new")
+    for folder in volumes.all:
+        write_file(f"{folder}/more", 24 << 20)
+    return f"/org/quiesced1/set/{set_id}"
+
+
+def check_reverted(path, volumes, sums):
+    """Both have these sums and are not mounted."""
+    manifest = describe(path)
+    for member in manifest["members"]:
+        got = (member["revert"], member["consistency"], member["snapshot"], member["device"])
+        expect(got == ("done", "reverted", "", ""), f"{member['volume']}: {got}")
+    expect(manifest["consistency"] == "reverted", manifest["consistency"])
+    for folder in volumes.all:
+        device = volumes.device(folder)
+        expect(checksum(device) == sums[folder], f"{folder} is not what its snapshot was")
+        run("e2fsck", "-fn", device)
+    names = run("lvs", "--noheadings", "-o", "lv_name", volumes.group).split()
+    expect(sorted(names) == ["pool", "thick", "thin"], f"{names}")
+    volumes.mount()
+    for folder in volumes.all:
+        expect(content(folder) == "old" and not os.path.exists(f"{folder}/more"), f"{folder}: {content(folder)}")
+    run("quiescectl", "delete", os.path.basename(path))
+
+
+@case("a thick and a thin volume that are not mounted are put back to the moment of the freeze; without --yes nobody's word is taken for it")
+def snapshot_revert_unmounted():
+    with own_group() as volumes:
+        path = take(volumes)
+        set_id = os.path.basename(path)
+        sums = {member["volume"]: checksum(member["device"]) for member in describe(path)["members"]}
+        volumes.unmount()
+        asked = run("quiescectl", "revert", set_id, check=False)
+        expect(asked.returncode == 2 and "say --yes" in asked.stderr and "is lost" in asked.stderr, f"{asked.returncode} {asked.stderr}")
+        expect({member["revert"] for member in describe(path)["members"]} == {""}, "something began")
+        said = run("quiescectl", "revert", "--yes", set_id)
+        expect(all(f"{folder} is put back." in said for folder in volumes.all), said)
+        check_reverted(path, volumes, sums)
+
+
+@case("volumes that are mounted are put back when they are activated the next time, and the set says so until then")
+def snapshot_revert_mounted():
+    with own_group() as volumes:
+        path = take(volumes)
+        set_id = os.path.basename(path)
+        sums = {member["volume"]: checksum(member["device"]) for member in describe(path)["members"]}
+        said = run("quiescectl", "revert", "--yes", set_id)
+        expect(said.count("when it is activated the next time") == 2, said)
+        expect(content(volumes.thick) == "new", "it changed while it is mounted")
+        expect({member["revert"] for member in describe(path)["members"]} == {"pending"}, f"{describe(path)['members']}")
+        expect("activated the next time" in run("quiescectl", "show", set_id), "show does not say it")
+        refused = run("quiescectl", "delete", set_id, check=False)
+        expect("Error.Busy" in refused.stderr, f"{refused.stdout}{refused.stderr}")
+        volumes.unmount()
+        for switch in ("-an", "-ay"):
+            run("lvchange", "-qq", switch, f"{volumes.group}/thick", f"{volumes.group}/thin")
+        deadline = time.monotonic() + 60
+        while {member["revert"] for member in describe(path)["members"]} != {"done"}:
+            expect(time.monotonic() < deadline, f"{describe(path)['members']}")
+            time.sleep(0.5)
+        check_reverted(path, volumes, sums)
+
+
+@case("a set is not reverted while one of its snapshots is mounted, or another set has the volume; one volume alone is, when it is named")
+def snapshot_revert_refused():
+    with own_group() as volumes:
+        path = take(volumes)
+        set_id = os.path.basename(path)
+        os.makedirs(TREE, exist_ok=True)
+        run("quiescectl", "mount", set_id, TREE)
+        refused = run("quiescectl", "revert", "--yes", set_id, check=False)
+        run("quiescectl", "umount", set_id)
+        expect("Error.Busy" in refused.stderr and "quiescectl umount" in refused.stderr, refused.stderr)
+        other = create(volumes.thin)
+        refused = run("quiescectl", "revert", "--yes", set_id, check=False)
+        expect("Error.Busy" in refused.stderr and os.path.basename(other) in refused.stderr, refused.stderr)
+        step(other, "Abort")
+        expect({member["revert"] for member in describe(path)["members"]} == {""}, "something began")
+        volumes.unmount(volumes.thick)
+        run("quiescectl", "revert", "--yes", set_id, volumes.thick)
+        volumes.mount(volumes.thick)
+        expect((content(volumes.thick), content(volumes.thin)) == ("old", "new"), "the wrong one is put back")
+        run("quiescectl", "delete", set_id)
+        names = run("lvs", "--noheadings", "-o", "lv_name", volumes.group).split()
+        expect(sorted(names) == ["pool", "thick", "thin"], f"{names}")
