@@ -166,6 +166,7 @@ TEST_F(Authorized, TheOwnersThawAbortAndKeepAliveNeverWaitForPolkit) {
     EXPECT_EQ(call_as_nobody(to_thaw, kSetInterface, {"Thaw", "a{sv}", "0"}).status, 0);
     EXPECT_EQ(SetClient(*requestor_, to_abort).State(), "failed");
     EXPECT_THAT(SetClient(*requestor_, to_thaw).State(), testing::AnyOf("thawed", "complete"));
+    SetClient(*requestor_, to_thaw).Finish(kNone); // which has begun by itself: until its end, the set is a lease
 
     // Somebody else's set is another matter, and the daemon goes on answering meanwhile.
     Program waiting({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "busctl", "--address=" + bus_->address(), "call", kService, roots,
@@ -196,6 +197,31 @@ TEST_F(Authorized, OneUsersQuestionsToAPolkitThatHangsHoldUpNobodyElse) {
     }
     EXPECT_THAT(next.errors, HasSubstr("polkit has not answered 16 earlier calls yet"));
     EXPECT_TRUE(ManagerClient(*requestor_).ListSets(kNone).empty()) << "root is not asked about";
+}
+
+TEST_F(Authorized, PolkitMayAskTheUserWhereTheOptionOrTheMessageAllowsIt) {
+    start_polkit();
+    start();
+    const Program monitor({"busctl", "--address=" + bus_->address(), "monitor", kPolkit}, folder_ + "/monitor.log");
+    // Nothing tells that it listens: it is asked until it has seen a question. The flags are the question's only number.
+    const auto flags = [&](const std::vector<std::string>& flag, const char* count, std::vector<std::string> option) {
+        std::vector<std::string> words = flag;
+        words.insert(words.end(), {"call", kService, kManagerPath, kManagerInterface, "ListSets", "a{sv}", count});
+        words.insert(words.end(), option.begin(), option.end());
+        for (int i = 0; i < 50; ++i) {
+            const auto before = monitor.output().size();
+            as_nobody(words);
+            for (int look = 0; look < 20; ++look) {
+                const auto said = monitor.output().substr(before);
+                if (const auto at = said.find("UINT32 "); at != std::string::npos) return said.substr(at + 7, 1);
+                ::usleep(10000);
+            }
+        }
+        return std::string();
+    };
+    EXPECT_EQ(flags({"--allow-interactive-authorization=no"}, "0", {}), "0");
+    EXPECT_EQ(flags({"--allow-interactive-authorization=yes"}, "0", {}), "1") << "the message's flag";
+    EXPECT_EQ(flags({"--allow-interactive-authorization=no"}, "1", {"interactive", "b", "true"}), "1") << "the option";
 }
 
 } // namespace
