@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "ctl/hook_config.h"
 
-#include <fcntl.h>
 #include <ini.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -14,7 +12,7 @@
 #include <sstream>
 
 #include "base/command_line.h"
-#include "base/file.h"
+#include "base/root_file.h"
 
 namespace quiesced {
 namespace {
@@ -90,14 +88,8 @@ Result<HookConfig> parse_hook_config(const std::string& text) {
 }
 
 Result<HookConfig> read_hook_config(const std::string& path) {
-    const auto file = open_at(AT_FDCWD, path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
-    if (!file && file.error().error_number == ENOENT) return HookConfig{};
-    if (!file) return tl::unexpected<Error>(file.error());
-    struct stat status {};
-    if (::fstat(file->get(), &status) != 0) return fail_errno("cannot look at " + path);
-    if (status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        return fail(ErrorKind::access_denied, path + " can be written by others than root", "Run: chown root:root " + path + "; chmod go-w " + path);
-    const auto text = read_file("/proc/self/fd/" + std::to_string(file->get()), 1U << 20U);
+    const auto text = read_root_file(path);
+    if (!text && text.error().error_number == ENOENT) return HookConfig{};
     if (!text) return tl::unexpected<Error>(text.error());
     auto config = parse_hook_config(*text);
     if (!config) config.error().context = path + ": " + config.error().context;

@@ -17,6 +17,7 @@
 
 #include "base/command_line.h"
 #include "base/file.h"
+#include "base/limit_text.h"
 #include "writers/hook_directory.h"
 
 namespace quiesced {
@@ -35,23 +36,6 @@ constexpr std::size_t kLongestLine = 198;
 // Without these nothing thaws any more: the bus, the log, the service manager, we ourselves, and what contains them.
 constexpr auto kNeededUnits = std::to_array<std::string_view>(
     {"quiesced", "dbus", "systemd-", "init.scope", "-.slice", "system.slice", "polkit", "user.slice"});
-
-std::optional<std::chrono::milliseconds> parse_limit(std::string_view text) {
-    double factor = 1000;
-    if (text.ends_with("ms")) {
-        factor = 1;
-        text.remove_suffix(2);
-    } else if (text.ends_with('s')) {
-        text.remove_suffix(1);
-    }
-    while (text.ends_with(' ')) text.remove_suffix(1);
-    double number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    const double milliseconds = number * factor;
-    if (!(milliseconds >= 1) || milliseconds > 3600.0 * 1000) return std::nullopt;
-    return std::chrono::milliseconds(static_cast<std::int64_t>(milliseconds));
-}
 
 bool is_unit_name(std::string_view name) {
     constexpr std::string_view marks = ":-_.\\@";

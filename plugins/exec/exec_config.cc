@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "plugins/exec/exec_config.h"
 
-#include <fcntl.h>
 #include <ini.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 #include <set>
 #include <sstream>
 
 #include "base/command_line.h"
-#include "base/file.h"
+#include "base/limit_text.h"
+#include "base/root_file.h"
 
 namespace quiesced {
 namespace {
@@ -41,23 +39,6 @@ constexpr auto kMethods = std::to_array<Method>({
 constexpr std::size_t kLongestLine = 198;
 
 tl::unexpected<Error> invalid(std::string what) { return fail(ErrorKind::invalid_argument, std::move(what)); }
-
-std::optional<std::chrono::milliseconds> parse_limit(std::string_view text) {
-    double factor = 1000;
-    if (text.ends_with("ms")) {
-        factor = 1;
-        text.remove_suffix(2);
-    } else if (text.ends_with('s')) {
-        text.remove_suffix(1);
-    }
-    while (text.ends_with(' ')) text.remove_suffix(1);
-    double number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    const double milliseconds = number * factor;
-    if (!(milliseconds >= 1) || milliseconds > 3600.0 * 1000) return std::nullopt;
-    return std::chrono::milliseconds(static_cast<std::int64_t>(milliseconds));
-}
 
 std::optional<bool> parse_bool(std::string_view text) {
     if (text == "yes" || text == "true" || text == "on" || text == "1") return true;
@@ -118,21 +99,12 @@ private:
     std::optional<std::string> problem_;
 };
 
-/// Whoever may write this file, or the program that a line of it names, is root as far as the plugin can tell.
-Result<void> check_owner(const struct stat& status, const std::string& path) {
-    if (status.st_uid != 0 && status.st_uid != ::geteuid())
-        return fail(ErrorKind::access_denied, path + " does not belong to root", "Run: chown root:root " + path);
-    if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        return fail(ErrorKind::access_denied, path + " can be written by others than root", "Run: chmod go-w " + path);
-    return {};
-}
-
 Result<void> check_program(const std::string& method, const std::string& program) {
     struct stat status {};
     if (::stat(program.c_str(), &status) != 0) return fail_errno(method + ": cannot use " + program, errno, ErrorKind::io);
     if (!S_ISREG(status.st_mode) || (status.st_mode & 0111U) == 0)
         return fail(ErrorKind::io, method + ": " + program + " is no program", "Run: chmod +x " + program);
-    return check_owner(status, program);
+    return check_root_owned(status, program);
 }
 
 } // namespace
@@ -164,14 +136,7 @@ Result<ExecConfig> parse_exec_config(const std::string& text) {
 }
 
 Result<ExecConfig> read_exec_config(const std::string& path) {
-    const auto file = open_at(AT_FDCWD, path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
-    if (!file) return tl::unexpected<Error>(file.error());
-    struct stat status {};
-    if (::fstat(file->get(), &status) != 0) return fail_errno("cannot look at " + path);
-    if (!S_ISREG(status.st_mode)) return fail(ErrorKind::io, path + " is no file");
-    if (auto checked = check_owner(status, path); !checked) return pass(checked);
-    // By the descriptor that was checked, whatever the path leads to meanwhile.
-    const auto text = read_file("/proc/self/fd/" + std::to_string(file->get()), 1U << 20U);
+    const auto text = read_root_file(path);
     if (!text) return tl::unexpected<Error>(text.error());
     auto config = parse_exec_config(*text);
     if (!config) {

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "plugins/targetd/targetd_config.h"
 
-#include <fcntl.h>
 #include <ini.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -13,6 +10,7 @@
 #include <sstream>
 
 #include "base/file.h"
+#include "base/root_file.h"
 
 namespace quiesced {
 namespace {
@@ -131,15 +129,7 @@ Result<TargetdConfig> parse_targetd_config(const std::string& text) {
 
 Result<TargetdConfig> read_targetd_config(const std::string& path, const std::string& credentials_directory,
                                           const std::string& initiator_file) {
-    const auto file = open_at(AT_FDCWD, path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
-    if (!file) return tl::unexpected<Error>(file.error());
-    struct stat status {};
-    if (::fstat(file->get(), &status) != 0) return fail_errno("cannot look at " + path);
-    if (!S_ISREG(status.st_mode)) return fail(ErrorKind::io, path + " is no file");
-    if ((status.st_uid != 0 && status.st_uid != ::geteuid()) || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        return fail(ErrorKind::access_denied, path + " can be written by others than root", "Run: chown root:root " + path + "; chmod go-w " + path);
-    // By the descriptor that was checked, whatever the path leads to meanwhile.
-    const auto text = read_file("/proc/self/fd/" + std::to_string(file->get()), 1U << 20U);
+    const auto text = read_root_file(path);
     if (!text) return tl::unexpected<Error>(text.error());
     auto config = parse_targetd_config(*text);
     if (!config) {
