@@ -9,6 +9,7 @@ namespace quiesced {
 namespace {
 
 constexpr std::array kLevels{80U, 90U, 95U};
+constexpr double kSlack = 5; ///< percent that a place has to fall below a level before that is told of again
 constexpr std::chrono::milliseconds kShortestPause{1000};
 constexpr std::chrono::milliseconds kLongestPause{60000};
 constexpr std::chrono::milliseconds kLongestPauseToExtend{2000};
@@ -44,6 +45,8 @@ std::vector<SpaceLevel> FillLevels::update(const SetId& set, const std::vector<F
             const auto seconds = std::chrono::duration<double>(now - last->second.seen).count();
             if (seconds > 0) place.per_second = std::max(0.0, (fill.percent - last->second.percent) / seconds);
             told = last->second.level;
+            // A pool's metadata go up and down within a transaction: that is the same level, still.
+            if (place.level < told && fill.percent > told - kSlack) place.level = told;
         }
         if (place.level > told) reached.push_back({.fill = fill, .level = place.level});
         after.emplace(key, place);

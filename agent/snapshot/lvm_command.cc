@@ -49,6 +49,9 @@ tl::unexpected<Error> failure(const ChildOutcome& outcome, const std::string& do
     if (says(words, "nsufficient free space") || says(words, "nsufficient suitable"))
         return fail(ErrorKind::no_space, context,
                     "Extend the volume group with vgextend, or remove what it no longer needs.");
+    // LVM wants a quarter of small pool metadata to stay free; the kernel's own limit comes later (2.03.16).
+    if (says(words, "reached threshold"))
+        return fail(ErrorKind::no_space, context, "Extend the pool with lvextend (--poolmetadatasize for its metadata), or remove old snapshots.");
     if (says(words, "in use") || says(words, "is used by another device"))
         return fail(ErrorKind::busy, context, "Unmount it, or end what has it open, and try again.");
     return fail(ErrorKind::lvm_failed, context, {});

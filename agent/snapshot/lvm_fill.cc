@@ -22,7 +22,8 @@ std::optional<double> percent_of(const std::string& fraction) {
 
 std::vector<Fill> store_fill(const DmTables& tables, const std::string& volume, const LvmReference& reference) {
     const auto status = tables.status(reference.dm_uuid);
-    if (!status) return {};
+    // Another table, or none: LVM is at work on it, to remove or to merge it. That is no full store.
+    if (!status || status->targets.size() != 1 || status->targets.front().type != "snapshot") return {};
     Fill fill{.volume = volume, .kind = "store", .name = reference.group + "/" + reference.name, .percent = 0, .lost = thick_snapshot_problem(*status)};
     if (!fill.lost.empty()) {
         fill.percent = 100;

@@ -46,6 +46,13 @@ TEST_F(Levels, AStoreThatWasExtendedIsToldOfAgain) {
     EXPECT_THAT(at(85), ElementsAre(80U));
 }
 
+TEST_F(Levels, WhatGoesUpAndDownAroundALevelIsToldOfOnce) {
+    EXPECT_THAT(at(86), ElementsAre(80U));
+    EXPECT_THAT(at(78), IsEmpty());
+    EXPECT_THAT(at(85), IsEmpty());
+    EXPECT_THAT(at(91), ElementsAre(90U));
+}
+
 TEST_F(Levels, AFullPoolOfTwoMembersIsToldOnce) {
     const Fill one{.volume = "/a", .kind = "pool-data", .name = "vg/pool", .percent = 92, .lost = {}};
     auto other = one;

@@ -56,6 +56,13 @@ TEST_F(LvmFill, AnInvalidThickSnapshotIsLost) {
     }
 }
 
+TEST_F(LvmFill, OneThatLvmIsRemovingIsNeitherFullNorLost) {
+    tables_.devices["LVM-snap"].targets = {{0, 2048, "linear", "253:2 0"}};
+    EXPECT_THAT(thick(""), IsEmpty());
+    tables_.devices["LVM-snap"].targets.clear();
+    EXPECT_THAT(thick(""), IsEmpty());
+}
+
 TEST_F(LvmFill, OfAThinSnapshotIsThatOfItsPoolsDataAndMetadata) {
     const auto fills = thin("1 30/100 720/800 - rw discard_passdown queue_if_no_space - 1024");
     ASSERT_EQ(fills.size(), 2U);
