@@ -2,41 +2,13 @@
 """A copy-on-write store that fills up under load: told of at its levels, and the set marked when it is lost."""
 import json
 import os
-import subprocess
 import time
 
 from storage import run
 
-from harness import SET_INTERFACE, case, create, describe, expect, step
+from bus_signals import Signals
+from harness import case, create, describe, expect, step
 from own_group import own_group, write_file
-
-
-class Signals:
-    """What a set says on the bus, heard by busctl."""
-    def __enter__(self):
-        self._monitor = subprocess.Popen(["busctl", "monitor", "--json=short", f"--match=type='signal',interface='{SET_INTERFACE}'"],
-                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        os.set_blocking(self._monitor.stdout.fileno(), False)
-        self.heard = []
-        time.sleep(1)
-        return self
-
-    def __exit__(self, *_):
-        self._monitor.kill()
-        self._monitor.wait()
-
-    def wait_for(self, member, seconds):
-        deadline = time.monotonic() + seconds
-        while member not in [signal["member"] for signal in self.heard]:
-            expect(time.monotonic() < deadline, f"no {member} within {seconds} s, but {[signal['member'] for signal in self.heard]}")
-            line = self._monitor.stdout.readline()
-            if line.startswith("{"):
-                self.heard.append(json.loads(line))
-            elif not line:
-                time.sleep(0.1)
-
-    def levels(self):
-        return [signal["payload"]["data"][1] for signal in self.heard if signal["member"] == "SpaceLow"]
 
 
 @case("a store that fills up under load is told of at its levels; full, the set is lost, cannot be mounted, and can be deleted")

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What snapshots live on fails or is full: writes that give errors, thin pools without room for data or metadata, an armed store."""
+import contextlib
+import json
+import os
+import time
+
+from storage import run
+
+from bus_signals import Signals
+from faulty_group import FOLDER, GROUP, check_file_system, group, make_file_system, unmount
+from harness import DemoError, case, create, delete_all_sets, describe, expect, final_state, leaks, refuse, step, writable, writable_all
+
+TREE = "/run/tree"
+OTHER = "/srv/faulty2"
+
+
+def write(path, mebibytes, folder=FOLDER):
+    run("dd", "if=/dev/urandom", f"of={folder}/{path}", "bs=1M", f"count={mebibytes}", "conv=fsync,notrunc", "status=none")
+
+
+def fill_up(name, step_mib, most_mib, pause):
+    """Writes until the kernel says that there is no room; returns how much it took."""
+    for written in range(0, most_mib, step_mib):
+        with_error = run("dd", "if=/dev/urandom", f"of={FOLDER}/{name}", "bs=1M", f"count={step_mib}", f"seek={written}", "conv=fsync,notrunc", "status=none",
+                         check=False)
+        if with_error.returncode:
+            return written
+        time.sleep(pause)
+    raise DemoError(f"{most_mib} MiB went in: nothing is full, the case proves nothing")
+
+
+def checksum(path):
+    return run("md5sum", path).split()[0]
+
+
+def take(*volumes):
+    return json.loads(run("quiescectl", "snapshot", "--json", *volumes))["id"]
+
+
+def expect_old(set_id, name, wanted):
+    os.makedirs(TREE, exist_ok=True)
+    run("quiescectl", "mount", set_id, TREE)
+    try:
+        expect(checksum(f"{TREE}{FOLDER}/{name}") == wanted, "the snapshot is not what was cut")
+    finally:
+        run("quiescectl", "umount", set_id)
+
+
+@case("An origin whose writes fail spoils its set, which says so; the others are thawed, and what could not be undone is undone when writes go again")
+def snapshot_fault_io_errors():
+    with group() as device:
+        run("lvcreate", "-qq", "-y", "-n", "thick", "-L", "128M", GROUP)
+        make_file_system("thick")
+        path = create("/srv/ext4", FOLDER, "/srv/xfs", deadline_ms=20000)
+        step(path, "Prepare")
+        with open(f"{FOLDER}/dirty", "wb") as file:
+            file.write(os.urandom(4 << 20))
+        device.fail_writes()
+        try:
+            for method in ("Freeze", "Snapshot", "Thaw", "Finish"):
+                step(path, method)
+        except DemoError as error:
+            print(f"  {method}: {error}")
+        else:
+            raise DemoError(f"the set is complete: {describe(path)}")
+        expect(writable_all(["/srv/ext4", "/srv/xfs"], 5), "the good ones are still frozen")
+        expect(final_state(path) == "failed", "the set did not fail")
+        left = run("lvs", "--noheadings", "-o", "lv_full_name", "@quiesced", check=False).stdout.split()
+        print(f"  left for now: {left}")
+        device.heal()
+        deadline = time.monotonic() + 90
+        while found := leaks():
+            expect(time.monotonic() < deadline, f"not undone although writes go again: {found}")
+            time.sleep(1)
+        check_file_system("thick")
+        again = json.loads(run("quiescectl", "snapshot", "--store", "64M", "--json", "/srv/ext4", FOLDER))
+        expect(again["consistency"] == "filesystem", again["consistency"])
+        delete_all_sets()
+
+
+@case("A store whose writes fail loses its set, which is told of, and can be deleted when writes go again")
+def snapshot_fault_store_errors():
+    with group() as device:
+        run("lvcreate", "-qq", "-y", "-n", "thick", "-L", "128M", GROUP)
+        make_file_system("thick")
+        write("old", 8)
+        set_id = take(FOLDER)
+        with Signals() as signals:
+            device.fail_writes()
+            run("dd", "if=/dev/urandom", f"of={FOLDER}/old", "bs=1M", "count=8", "conv=fsync,notrunc", "status=none", check=False)
+            signals.wait_for("SnapshotLost", 70)
+        expect(describe(f"/org/quiesced1/set/{set_id}")["consistency"] == "lost", "the set is not marked")
+        done = run("quiescectl", "delete", set_id, check=False)
+        print(f"  while writes fail: {done.stderr.strip() or 'deleted'}")
+        device.heal()
+        if done.returncode:
+            run("quiescectl", "delete", set_id)
+        check_file_system("thick")
+        write("new", 4)
+
+
+@case("An armed store that overflows before the freeze is emptied by prime, and the set is good")
+def snapshot_fault_armed_overflow():
+    with group():
+        run("lvcreate", "-qq", "-y", "-n", "thick", "-L", "256M", GROUP)
+        make_file_system("thick")
+        path = create(FOLDER, store="8M")
+        step(path, "Prepare")
+        write("armed", 24)
+        run("sync")
+        status = run("dmsetup", "status", "--target", "snapshot")
+        expect("Invalid" in status or "Overflow" in status, f"it is not full, the case proves nothing: {status}")
+        for method in ("Freeze", "Snapshot", "Thaw", "Finish"):
+            step(path, method)
+        expect(describe(path)["consistency"] == "filesystem", describe(path)["consistency"])
+        expect_old(os.path.basename(path), "armed", checksum(f"{FOLDER}/armed"))
+        delete_all_sets()
+
+
+@case("A thin pool that fills up under load is told of; the set keeps what it cut, no other is begun, and Delete makes room for the origin")
+def snapshot_fault_pool_full():
+    with group():
+        run("lvcreate", "-qq", "-y", "--type", "thin", "--thinpool", f"{GROUP}/pool", "-L", "96M", "--errorwhenfull", "y", "-V", "512M", "-n", "thin", GROUP)
+        run("lvcreate", "-qq", "-y", "--type", "thin", "-V", "64M", "-n", "other", "--thinpool", "pool", GROUP)
+        make_file_system("thin", "-J", "size=4")
+        make_file_system("other", "-J", "size=4", folder=OTHER)
+        write("old", 24)
+        before = checksum(f"{FOLDER}/old")
+        set_id = take(FOLDER)
+        write("old", 24)  # the snapshot alone has what was there
+        with Signals() as signals:
+            written = fill_up("fill", 2, 128, 0.5)
+            signals.wait_for("SpaceLow", 70)
+        kinds = {signal["payload"]["data"][2]["kind"]["data"] for signal in signals.heard if signal["member"] == "SpaceLow"}
+        expect(kinds == {"pool-data"}, f"what is low: {kinds}")
+        print(f"  full after {written} MiB, told of at {signals.levels()} %")
+        expect_old(set_id, "old", before)
+        refuse("NoSpace", OTHER, says=(f"{GROUP}/pool",))
+        run("quiescectl", "delete", set_id)
+        check_file_system("thin")
+        write("new", 8)
+        delete_all_sets()
+
+
+@contextlib.contextmanager
+def small_metadata():
+    """A pool with 2 MiB of metadata, the member's volume and one whose blocks fill them."""
+    with group("-s", "1M"):
+        run("lvcreate", "-qq", "-y", "--type", "thin-pool", "-n", "pool", "-L", "3600M", "-c", "64k", "-Zn", "--poolmetadatasize", "2M", GROUP)
+        run("lvcreate", "-qq", "-y", "--type", "thin", "-V", "128M", "-n", "thin", "--thinpool", "pool", GROUP)
+        run("lvcreate", "-qq", "-y", "--type", "thin", "-V", "32G", "-n", "filler", "--thinpool", "pool", GROUP)
+        make_file_system("thin", "-J", "size=4")
+        yield
+
+
+def pool_status():
+    """(used metadata blocks, all of them, the mode, ...) as the kernel has it."""
+    words = run("dmsetup", "status", f"{GROUP}-pool-tpool").split()
+    used, total = words[4].split("/")
+    return int(used), int(total), words[7]
+
+
+def write_blocks(mebibytes):
+    """Single blocks of the filler, far from each other."""
+    run("fio", "--name=f", f"--filename=/dev/{GROUP}/filler", "--rw=randwrite", "--bs=4k", "--blockalign=64k", "--direct=1", "--ioengine=libaio",
+        "--iodepth=32", "--randrepeat=0", f"--io_size={mebibytes}m", check=False)
+
+
+def fill_metadata():
+    """Until the kernel says that there is none left: each snapshot of the filler makes the next blocks copy their part of the tree."""
+    number = run("lvs", "--noheadings", "-o", "thin_id", f"{GROUP}/filler").strip()
+    write_blocks(60)
+    for snapshot in range(1000, 1020):
+        used, total, mode = pool_status()
+        print(f"  metadata {used} of {total}, {mode}")
+        if mode == "ro" or "needs_check" in run("dmsetup", "status", f"{GROUP}-pool-tpool"):
+            return
+        run("dmsetup", "message", f"{GROUP}-pool-tpool", "0", f"create_snap {snapshot} {number}", check=False)
+        write_blocks(3)
+        time.sleep(1.5)  # the watch looks at most once a second
+    raise DemoError("the metadata are not full: the case proves nothing")
+
+
+@case("A thin pool without room for metadata is told of; the set keeps what it cut, no other is begun, and after the repair it can be deleted")
+def snapshot_fault_pool_metadata_full():
+    with small_metadata():
+        write("old", 8)
+        before = checksum(f"{FOLDER}/old")
+        set_id = take(FOLDER)
+        with Signals() as signals:
+            fill_metadata()
+            signals.wait_for("SpaceLow", 70)
+        kinds = {signal["payload"]["data"][2]["kind"]["data"] for signal in signals.heard if signal["member"] == "SpaceLow"}
+        expect("pool-metadata" in kinds, f"what is low: {kinds}")
+        print(f"  told of at {signals.levels()} %; {run('dmsetup', 'status', f'{GROUP}-pool-tpool').strip()}")
+        expect_old(set_id, "old", before)
+        refused = run("quiescectl", "snapshot", FOLDER, check=False)
+        expect(refused.returncode == 1, f"{refused.stdout}{refused.stderr}")
+        print(f"  {refused.stderr.strip()}")
+        deleted = run("quiescectl", "delete", set_id, check=False)
+        print(f"  Delete before the repair: {deleted.stderr.strip() or 'done'}")
+        # The admin's repair: an activation checks the pool, then it gets more.
+        unmount()
+        run("vgchange", "-qq", "-an", GROUP)
+        run("lvextend", "-qq", "--poolmetadatasize", "+4M", f"{GROUP}/pool")
+        run("vgchange", "-qq", "-ay", GROUP)
+        run("mount", f"/dev/{GROUP}/thin", FOLDER)
+        check_file_system("thin")
+        if deleted.returncode:
+            run("quiescectl", "delete", set_id)
+        expect(set_id not in run("quiescectl", "sets"), "it is not deleted")
+        expect(writable(FOLDER, 10), "the origin cannot be written to")
+        delete_all_sets()
