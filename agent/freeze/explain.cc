@@ -59,7 +59,9 @@ Error explain_window(const Record& record, Kind kind, std::int32_t result) {
         if (auto problem = explain_member(header, slot)) return std::move(*problem);
     for (const auto& chain : record.chains())
         if (const int number = chain.error_number.load(); number != 0)
-            return make(ErrorKind::kernel, number, std::string("device-mapper refused to cut ") + chain.name, "See the kernel's messages: dmesg");
+            return make(ErrorKind::kernel, number, std::string("device-mapper refused to cut ") + chain.name,
+                        number == ENXIO || number == ENODATA ? "Its armed snapshot is gone: somebody removed it, or was about to, after Prepare. Make a new set."
+                                                             : "See the kernel's messages: dmesg");
     if (header.deadline_passed.load() != 0 || result == ETIMEDOUT)
         return make(ErrorKind::deadline, 0, "the set's deadline passed and everything was thawed",
                     "Ask for a longer deadline, or call KeepAlive in time.");

@@ -170,7 +170,8 @@ Result<void> LvmCommand::remove(const std::vector<std::string>& names) const {
 
 Result<void> LvmCommand::activate(const std::vector<std::string>& names) const {
     if (names.empty()) return {};
-    return change(with_names({"lvchange", "--activate", "y", "--ignoreactivationskip", "--ignoremonitoring"}, names),
+    // It asks before it activates the origin of a thick snapshot, too.
+    return change(with_names({"lvchange", "--yes", "--activate", "y", "--ignoreactivationskip", "--ignoremonitoring"}, names),
                   "activating " + joined(names));
 }
 

@@ -8,6 +8,7 @@ namespace quiesced {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 
 class ChainTest : public WindowTest {
@@ -152,6 +153,20 @@ TEST_F(ChainTest, AnUnprimeThatFailsLeavesTheRecord) {
     EXPECT_THAT(client_->thaw(), FailsWith(ErrorKind::kernel, "a"));
     client_.reset();
     EXPECT_TRUE(record_there());
+}
+
+TEST_F(ChainTest, AnArmedSnapshotThatIsGoneIsSaidAndNeedsNoUnprime) {
+    add_chain("a");
+    add_chain("b");
+    start();
+    world_->point(SimCall::load, "s-b").fail(ENXIO);
+    const auto primed = client_->prime();
+    EXPECT_THAT(primed, FailsWith(ErrorKind::kernel, "cut b"));
+    EXPECT_THAT(primed.error().advice, HasSubstr("gone"));
+    EXPECT_THAT(client_->thaw(), Succeeds());
+    EXPECT_EQ(state(1), ChainState::unprimed);
+    client_.reset();
+    EXPECT_FALSE(record_there());
 }
 
 /// A device that is not LVM's: its own new table was loaded when it was armed, and may have to go again.

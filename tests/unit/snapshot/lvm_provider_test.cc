@@ -144,7 +144,7 @@ TEST_F(LvmProviderTest, MapActivatesOnlyWhatIsInactiveAndKnowsRenamedOnes) {
     ASSERT_TRUE(mapped) << mapped.error().message();
     EXPECT_EQ(mapped->at(0).device, "/dev/vg/kept");
     EXPECT_EQ(mapped->at(1).device, "/dev/vg/c" + kSuffix);
-    EXPECT_THAT(lvm_->calls.back(), ElementsAre("lvchange", "--activate", "y", "--ignoreactivationskip", "--ignoremonitoring", "vg/c" + kSuffix));
+    EXPECT_THAT(lvm_->calls.back(), ElementsAre("lvchange", "--yes", "--activate", "y", "--ignoreactivationskip", "--ignoremonitoring", "vg/c" + kSuffix));
 }
 
 TEST_F(LvmProviderTest, FindsItsSnapshotsByTheirTagsAlone) {

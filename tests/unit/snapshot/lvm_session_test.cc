@@ -179,7 +179,7 @@ TEST_F(LvmSessionTest, FinishActivatesThinOnesAndMonitorsThickOnes) {
     lvm_->calls.clear();
     const auto records = session.finish();
     ASSERT_TRUE(records) << records.error().message();
-    EXPECT_THAT(lvm_->calls, ElementsAre(ElementsAre("lvchange", "--activate", "y", "--ignoreactivationskip",
+    EXPECT_THAT(lvm_->calls, ElementsAre(ElementsAre("lvchange", "--yes", "--activate", "y", "--ignoreactivationskip",
                                                      "--ignoremonitoring", "vg/c" + kSuffix),
                                          ElementsAre("lvchange", "--addtag", "quiesced.cut", "vg/a" + kSuffix, "vg/c" + kSuffix),
                                          ElementsAre("lvchange", "--monitor", "y", "vg/a" + kSuffix)));
