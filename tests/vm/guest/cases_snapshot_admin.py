@@ -7,7 +7,7 @@ import time
 
 from storage import run
 
-from faulty_group import FOLDER, GROUP, group, make_file_system, unmount
+from faulty_group import FOLDER, GROUP, SECOND, group, make_file_system, unmount
 from harness import Background, DemoError, case, create, delete_all_sets, describe, expect, final_state, state, step, writable_all
 
 TREE = "/run/tree"
@@ -102,8 +102,8 @@ def snapshot_admin_deactivates():
         run("lvcreate", "-qq", "-y", "-n", "thick", "-L", "128M", GROUP)
         run("lvcreate", "-qq", "-y", "--type", "thin", "--thinpool", f"{GROUP}/pool", "-L", "128M", "-V", "128M", "-n", "thin")
         make_file_system("thick")
-        make_file_system("thin", folder=f"{FOLDER}2")
-        both = (FOLDER, f"{FOLDER}2")
+        make_file_system("thin", folder=SECOND)
+        both = (FOLDER, SECOND)
         put("old", *both)
         manifest = take(*both)
         put("new", *both)

@@ -8,11 +8,10 @@ import time
 from storage import run
 
 from bus_signals import Signals
-from faulty_group import FOLDER, GROUP, check_file_system, group, make_file_system, unmount
+from faulty_group import FOLDER, GROUP, SECOND, check_file_system, group, make_file_system, unmount
 from harness import DemoError, case, create, delete_all_sets, describe, expect, final_state, leaks, refuse, step, writable, writable_all
 
 TREE = "/run/tree"
-OTHER = "/srv/faulty2"
 
 
 def write(path, mebibytes, folder=FOLDER):
@@ -124,7 +123,7 @@ def snapshot_fault_pool_full():
         run("lvcreate", "-qq", "-y", "--type", "thin", "--thinpool", f"{GROUP}/pool", "-L", "96M", "--errorwhenfull", "y", "-V", "512M", "-n", "thin", GROUP)
         run("lvcreate", "-qq", "-y", "--type", "thin", "-V", "64M", "-n", "other", "--thinpool", "pool", GROUP)
         make_file_system("thin", "-J", "size=4")
-        make_file_system("other", "-J", "size=4", folder=OTHER)
+        make_file_system("other", "-J", "size=4", folder=SECOND)
         write("old", 24)
         before = checksum(f"{FOLDER}/old")
         set_id = take(FOLDER)
@@ -136,7 +135,7 @@ def snapshot_fault_pool_full():
         expect(kinds == {"pool-data"}, f"what is low: {kinds}")
         print(f"  full after {written} MiB, told of at {signals.levels()} %")
         expect_old(set_id, "old", before)
-        refuse("NoSpace", OTHER, says=(f"{GROUP}/pool",))
+        refuse("NoSpace", SECOND, says=(f"{GROUP}/pool",))
         run("quiescectl", "delete", set_id)
         check_file_system("thin")
         write("new", 8)

@@ -10,6 +10,7 @@ DEVICE = "/dev/mapper/faulty"
 FILTER = "/etc/lvm/lvmlocal.conf"
 GROUP = "faulty"
 FOLDER = "/srv/faulty"
+SECOND = "/srv/faulty2"  # for a second file system
 
 
 class Device:
@@ -60,7 +61,8 @@ def group(*extent):
             yield device
         finally:
             device.heal()
-            unmount()
+            for folder in (FOLDER, SECOND):
+                unmount(folder)
 
 
 def make_file_system(volume, *options, folder=FOLDER):
