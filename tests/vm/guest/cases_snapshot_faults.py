@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What snapshots live on fails or is full: writes that give errors, thin pools without room for data or metadata, an armed store."""
-import contextlib
+"""What snapshots live on fails or is full: writes that give errors, a thin pool without room, an armed store."""
 import json
 import os
 import time
@@ -8,8 +7,8 @@ import time
 from storage import run
 
 from bus_signals import Signals
-from faulty_group import FOLDER, GROUP, SECOND, check_file_system, group, make_file_system, unmount
-from harness import DemoError, case, create, delete_all_sets, describe, expect, final_state, leaks, refuse, step, writable, writable_all
+from faulty_group import FOLDER, GROUP, SECOND, check_file_system, group, make_file_system
+from harness import DemoError, case, create, delete_all_sets, describe, expect, final_state, leaks, refuse, step, writable_all
 
 TREE = "/run/tree"
 
@@ -139,75 +138,4 @@ def snapshot_fault_pool_full():
         run("quiescectl", "delete", set_id)
         check_file_system("thin")
         write("new", 8)
-        delete_all_sets()
-
-
-@contextlib.contextmanager
-def small_metadata():
-    """A pool with 2 MiB of metadata, the member's volume and one whose blocks fill them."""
-    with group("-s", "1M"):
-        run("lvcreate", "-qq", "-y", "--type", "thin-pool", "-n", "pool", "-L", "3600M", "-c", "64k", "-Zn", "--poolmetadatasize", "2M", GROUP)
-        run("lvcreate", "-qq", "-y", "--type", "thin", "-V", "128M", "-n", "thin", "--thinpool", "pool", GROUP)
-        run("lvcreate", "-qq", "-y", "--type", "thin", "-V", "32G", "-n", "filler", "--thinpool", "pool", GROUP)
-        make_file_system("thin", "-J", "size=4")
-        yield
-
-
-def pool_status():
-    """(used metadata blocks, all of them, the mode, ...) as the kernel has it."""
-    words = run("dmsetup", "status", f"{GROUP}-pool-tpool").split()
-    used, total = words[4].split("/")
-    return int(used), int(total), words[7]
-
-
-def write_blocks(mebibytes):
-    """Single blocks of the filler, far from each other."""
-    run("fio", "--name=f", f"--filename=/dev/{GROUP}/filler", "--rw=randwrite", "--bs=4k", "--blockalign=64k", "--direct=1", "--ioengine=libaio",
-        "--iodepth=32", "--randrepeat=0", f"--io_size={mebibytes}m", check=False)
-
-
-def fill_metadata():
-    """Until the kernel says that there is none left: each snapshot of the filler makes the next blocks copy their part of the tree."""
-    number = run("lvs", "--noheadings", "-o", "thin_id", f"{GROUP}/filler").strip()
-    write_blocks(60)
-    for snapshot in range(1000, 1020):
-        used, total, mode = pool_status()
-        print(f"  metadata {used} of {total}, {mode}")
-        if mode == "ro" or "needs_check" in run("dmsetup", "status", f"{GROUP}-pool-tpool"):
-            return
-        run("dmsetup", "message", f"{GROUP}-pool-tpool", "0", f"create_snap {snapshot} {number}", check=False)
-        write_blocks(3)
-        time.sleep(1.5)  # the watch looks at most once a second
-    raise DemoError("the metadata are not full: the case proves nothing")
-
-
-@case("A thin pool without room for metadata is told of; the set keeps what it cut, no other is begun, and after the repair it can be deleted")
-def snapshot_fault_pool_metadata_full():
-    with small_metadata():
-        write("old", 8)
-        before = checksum(f"{FOLDER}/old")
-        set_id = take(FOLDER)
-        with Signals() as signals:
-            fill_metadata()
-            signals.wait_for("SpaceLow", 70)
-        kinds = {signal["payload"]["data"][2]["kind"]["data"] for signal in signals.heard if signal["member"] == "SpaceLow"}
-        expect("pool-metadata" in kinds, f"what is low: {kinds}")
-        print(f"  told of at {signals.levels()} %; {run('dmsetup', 'status', f'{GROUP}-pool-tpool').strip()}")
-        expect_old(set_id, "old", before)
-        refused = run("quiescectl", "snapshot", FOLDER, check=False)
-        expect(refused.returncode == 1, f"{refused.stdout}{refused.stderr}")
-        print(f"  {refused.stderr.strip()}")
-        deleted = run("quiescectl", "delete", set_id, check=False)
-        print(f"  Delete before the repair: {deleted.stderr.strip() or 'done'}")
-        # The admin's repair: an activation checks the pool, then it gets more.
-        unmount()
-        run("vgchange", "-qq", "-an", GROUP)
-        run("lvextend", "-qq", "--poolmetadatasize", "+4M", f"{GROUP}/pool")
-        run("vgchange", "-qq", "-ay", GROUP)
-        run("mount", f"/dev/{GROUP}/thin", FOLDER)
-        check_file_system("thin")
-        if deleted.returncode:
-            run("quiescectl", "delete", set_id)
-        expect(set_id not in run("quiescectl", "sets"), "it is not deleted")
-        expect(writable(FOLDER, 10), "the origin cannot be written to")
         delete_all_sets()
