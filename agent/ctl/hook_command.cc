@@ -60,11 +60,19 @@ ExitCode freeze_for(const Context& context, const HookConfig& config) {
     return print_done(context.request, *set, "frozen");
 }
 
+ClientError not_cut_yet(const std::string& set, const Answer<std::string>& state) {
+    if (!state) return state.error();
+    return {ExitCode::refused, "", "set " + set + " was " + *state + " when the thaw came, and is given up: not everything had been cut"};
+}
+
 /// The tool has thawed already what it knows of; now the rest, the writers, and the set is finished.
 ExitCode thaw_for(const Context& context) {
     const auto set = held_set(context.request);
     if (set.empty()) return print_done(context.request, set, ""); // thawed before, or never frozen
-    const auto thawed = context.client.thaw(set);
+    // The freeze is still under way, its caller has given it up: Thaw would wait for its end, and it could yet be called good.
+    const auto now = context.client.state(set);
+    const bool frozen = now && (*now == "snapshotted" || *now == "thawing" || *now == "thawed" || *now == "complete");
+    const auto thawed = frozen ? context.client.thaw(set) : Answer<void>(tl::unexpected(not_cut_yet(set, now)));
     forget_held_set(context.request);
     if (thawed) return print_done(context.request, set, "thawed");
     // Not everything had been cut: whatever it is doing, it is given up.

@@ -3,9 +3,11 @@
 import contextlib
 import os
 import signal
+import time
 
-from harness import DemoError, MANAGER, call, case, delete_all_sets, describe, expect, final_state, state, writable, writable_all
+from harness import Background, DemoError, MANAGER, call, case, delete_all_sets, describe, expect, final_state, state, writable, writable_all
 from qemu_ga import HOOKS, Qga
+from san import wait_for
 from storage import VOLUMES, run
 
 NAMES = [volume.name for volume in VOLUMES]
@@ -107,6 +109,34 @@ def hook_qemu_ga_refused():
         for path in (note, script, "/run/qga-hook-notes"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
+    delete_all_sets()
+
+
+@case("A thaw that comes before the freeze has ended ends it at once; the freeze is an error")
+def hook_early_thaw():
+    os.makedirs("/etc/quiesced/hooks.d", exist_ok=True)
+    script, note = "/etc/quiesced/hooks.d/10-slow", "/run/slow-hook-note"
+    with open(script, "w", encoding="ascii") as file:
+        file.write(f"#!/bin/sh\ncase $1 in freeze) : >{note}; sleep 45;; esac\n")
+    os.chmod(script, 0o755)
+    try:
+        with ours(60, LUN):
+            freeze = Background(run, "quiescectl", "hook", "freeze", "qemu-ga")
+            wait_for("the slow writer", lambda: os.path.exists(note))
+            path = newest_set()
+            begun = time.monotonic()
+            thaw = run("quiescectl", "hook", "thaw", "qemu-ga", check=False)
+            took = time.monotonic() - begun
+            freeze.end(30)
+            expect(freeze.error is not None, "the freeze was called good")
+            expect(thaw.returncode == 1 and "when the thaw came" in thaw.stderr, f"{thaw}")
+            expect(took < 20, f"the thaw took {took:.1f} s")
+            expect(final_state(path) == "failed" and writable_all(LUN, 10), "something is still frozen")
+            print(f"  ended after {took:.1f} s: {thaw.stderr.strip()}")
+    finally:
+        for name in (script, note):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
     delete_all_sets()
 
 
