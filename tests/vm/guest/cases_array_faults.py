@@ -6,7 +6,7 @@ import os
 import time
 
 from harness import Background, case, create, delete_all_sets, describe, expect, final_state, refuse, state, step, writable_all
-from san import CHAP, PASSWORD, SAN, TARGET_ADDRESSES, VOLUMES, dropped, wait_for
+from san import CHAP, PASSWORD, POOL, SAN, TARGET_ADDRESSES, VOLUMES, dropped, wait_for
 from storage import DemoError, run
 
 PART = VOLUMES[0]
@@ -116,6 +116,45 @@ def array_foreign_lun():
         refuse("NoProvider", "/srv/lun", says=["that no plugin knows (asked: targetd)", "naa.6001405a77a7"])
     finally:
         run("systemctl", "start", "quiesced-plugin-exec.socket")
+
+
+@case("A snapshot of the set's name that is on the array already: the set fails, and it is left alone")
+def array_snapshot_exists():
+    path = create(PART, deadline_ms=DEADLINE_MS)
+    step(path, "Prepare")
+    other = f"part-q{path.rsplit('/', 1)[1]}"
+    SAN.ask("vol_copy", pool=POOL, vol_orig="part", vol_new=other)
+    try:
+        step(path, "Freeze")
+        fails(path, "Snapshot", "commit", "array box:", "exists")
+        expect_failed(path)
+        time.sleep(2)
+        expect(SAN.copies() == [other], f"what is not the set's was touched: {SAN.copies()}")
+    finally:
+        SAN.ask("vol_destroy", pool=POOL, name=other)
+    expect_clean()
+
+
+@case("A commit that succeeds after its budget: the set is not consistent, and its snapshot is removed")
+def array_slow_commit():
+    path = frozen_set(PART)
+    SAN.fault(vol_copy={"delay_ms": 8000})
+    try:
+        fails(path, "Snapshot", "commit")
+    finally:
+        SAN.fault()
+    expect_failed(path)
+    expect_clean()
+
+
+@case("A pool without the room that the configuration asks for is refused before anything is frozen")
+def array_pool_full():
+    SAN.configure(least_free_percent=99)
+    try:
+        refuse("NoSpace", PART, says=["sanbox/thin", SAN.luns["part"]])
+    finally:
+        SAN.configure()
+    expect(SAN.copies() == [], f"left on the array: {SAN.copies()}")
 
 
 @case("An array that goes away in the window: thawed, and clean once it is back")

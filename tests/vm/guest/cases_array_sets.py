@@ -5,10 +5,25 @@ import json
 import os
 
 from harness import case, delete_all_sets, expect
-from san import POOL, SAN, VOLUMES, wait_for
+from san import PASSWORD, POOL, SAN, VOLUMES, wait_for, write
 from storage import run
 
 TEXT = "written before the cut\n"
+
+
+def check_plugin(*names):
+    """Whole sets over these LUNs by the conformance suite; the program is the installed one."""
+    folder = "/run/san-check"
+    os.makedirs(f"{folder}/credentials", exist_ok=True)
+    write(f"{folder}/credentials/box", PASSWORD)
+    done = run("env", f"CREDENTIALS_DIRECTORY={folder}/credentials", "quiesced-plugin-check", "--stderr", f"{folder}/errors",
+               *(word for name in names for word in ("--wwid", SAN.luns[name])), "--",
+               "/usr/libexec/quiesced/quiesced-plugin-targetd", f"--runtime-directory={folder}", check=False)
+    lines = done.stdout.splitlines()
+    for line in lines:
+        if not line.startswith("ok "):
+            print(f"  {line}")
+    expect(done.returncode == 0, next((line for line in lines if line.startswith("not ok")), f"{done}"))
 
 
 def mark(volume):
@@ -86,3 +101,9 @@ def array_plugins():
     took = {entry["method"]: entry["took_us"] for entry in plugin["Calls"]}
     expect({"describe", "claim", "prepare", "commit", "finish", "delete"} <= took.keys() and all(took.values()), f"{took}")
     expect([lun["array_volume"] for lun in plugins["exec"]["Luns"]] == ["lun0"], f"{plugins['exec']}")
+
+
+@case("The conformance suite of the protocol passes over LUNs of LVM and LIO, and leaves nothing")
+def array_conformance():
+    check_plugin("part")  # each copy is an lvcreate in this guest, and commit has five seconds
+    expect(SAN.copies() == [], f"left on the array: {SAN.copies()}")

@@ -27,6 +27,7 @@ FOLDER = "/run/san"
 PASSWORD = "array-password-4711"
 CHAP = ("guest", "chap-secret-4711")
 FAULTS = f"{FOLDER}/faults"
+TARGETD = f"{HERE}/targetd"  # the source of the real one, if there is one
 CONFIG = "/etc/quiesced/plugins/targetd.conf"
 DROP_IN = "/etc/systemd/system/quiesced-plugin-targetd@.service.d/credential.conf"
 VOLUMES = ("/srv/san-part", "/srv/san-lv")  # ext4 on a partition of LUN 1; xfs on LVM on a partition of LUN 2
@@ -59,6 +60,7 @@ def wait_for(what, found, seconds=30):
 
 class San:
     server, port = None, 18700
+    real = False  # the management server is targetd itself
 
     def __init__(self):
         self.luns = {}  # WWID by the array's volume
@@ -67,12 +69,31 @@ class San:
 
     def serve(self):
         """Starts the management server, and waits until it listens."""
+        if self.real:
+            self._serve_targetd()
+            return
         self.server = subprocess.Popen(
             ["python3", f"{HERE}/array/targetd_server.py", "--lvm", POOL, "--listen", f"127.0.0.1:{self.port}", "--password-file", f"{FOLDER}/password",
              "--cert", f"{FOLDER}/cert.pem", "--key", f"{FOLDER}/key.pem", "--faults", FAULTS, "--target", TARGET,
              *(word for portal in PORTALS for word in ("--portal", portal))],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         expect(self.server.stdout.readline().startswith("listening"), "the management server does not listen")
+
+    def _serve_targetd(self):
+        settings = {"block_pools": [POOL], "user": "admin", "password": PASSWORD, "target_name": TARGET, "portal_addresses": list(TARGET_ADDRESSES),
+                    "ssl": True, "ssl_cert": f"{FOLDER}/cert.pem", "ssl_key": f"{FOLDER}/key.pem"}
+        write("/etc/target/targetd.yaml", json.dumps(settings))  # JSON is YAML
+        for name in ("cert.pem", "key.pem"):
+            os.chmod(f"{FOLDER}/{name}", 0o600)
+        self.server = subprocess.Popen(["python3", f"{TARGETD}/scripts/targetd"], stdin=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": TARGETD})
+
+        def listens():
+            expect(self.server.poll() is None, "targetd has ended")
+            with contextlib.suppress(OSError):
+                self.ask("pool_list")
+                return True
+            return False
+        wait_for("targetd", listens, 60)
 
     def silence(self):
         """Ends it, as a power cut of the management controller: the LUNs stay."""
@@ -99,6 +120,8 @@ class San:
 
     def _make_array(self):
         run("modprobe", "-a", "target_core_mod", "target_core_iblock", "iscsi_target_mod", "iscsi_tcp", "dm_thin_pool", "dm_multipath")
+        if run("vgs", "sanbox", check=False).returncode == 0:
+            run("vgremove", "-qq", "-f", "-y", "sanbox")
         run("vgcreate", "-qq", "sanbox", DISK)
         run("lvcreate", "-qq", "--type", "thin-pool", "-l", "90%FREE", "-c", "64k", "-n", "thin", "sanbox")
         write(f"{FOLDER}/password", PASSWORD + "\n")
@@ -113,6 +136,8 @@ class San:
             digits = "".join(c for c in volume["uuid"].lower() if c in "0123456789abcdef")[:25]
             self.luns[name] = "naa.6001405" + digits.ljust(25, "0")
         self.ask("initiator_set_auth", initiator_wwn=INITIATOR, in_user=CHAP[0], in_pass=CHAP[1], out_user="", out_pass="")
+        if self.real:  # targetd switches it off for the whole target at each export; the initiator's own goes first
+            write(f"/sys/kernel/config/target/iscsi/{TARGET}/tpgt_1/acls/{INITIATOR}/attrib/authentication", "1")
 
     # --- its user ----------------------------------------------------------------------------------------------------
 
@@ -179,7 +204,8 @@ class San:
     def fault(self, **faults):
         write(FAULTS, json.dumps(faults))
 
-    def set_up(self):
+    def set_up(self, real=False):
+        self.real, self.luns = real, {}
         write("/etc/multipath.conf", MULTIPATH, 0o644)
         run("systemctl", "start", "multipathd")
         self._make_array()
