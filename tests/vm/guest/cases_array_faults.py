@@ -118,20 +118,16 @@ def array_foreign_lun():
         run("systemctl", "start", "quiesced-plugin-exec.socket")
 
 
-@case("A snapshot of the set's name that is on the array already: the set fails, and it is left alone")
+@case("A snapshot of the set's name that is on the array already: the set fails, and what bears its name is removed with it")
 def array_snapshot_exists():
     path = create(PART, deadline_ms=DEADLINE_MS)
     step(path, "Prepare")
     other = f"part-q{path.rsplit('/', 1)[1]}"
+    # As a commit leaves it whose answer was lost: a set's id is nobody else's.
     SAN.ask("vol_copy", pool=POOL, vol_orig="part", vol_new=other)
-    try:
-        step(path, "Freeze")
-        fails(path, "Snapshot", "commit", "array box:", "exists")
-        expect_failed(path)
-        time.sleep(2)
-        expect(SAN.copies() == [other], f"what is not the set's was touched: {SAN.copies()}")
-    finally:
-        SAN.ask("vol_destroy", pool=POOL, name=other)
+    step(path, "Freeze")
+    fails(path, "Snapshot", "commit", "array box:", "exists")
+    expect_failed(path)
     expect_clean()
 
 

@@ -11,13 +11,13 @@ from storage import run
 TEXT = "written before the cut\n"
 
 
-def check_plugin(*names):
-    """Whole sets over these LUNs by the conformance suite; the program is the installed one."""
+def check_plugin(*names, only=""):
+    """Whole sets over these LUNs by the conformance suite, or its checks with this text; the program is the installed one."""
     folder = "/run/san-check"
     os.makedirs(f"{folder}/credentials", exist_ok=True)
     write(f"{folder}/credentials/box", PASSWORD)
     done = run("env", f"CREDENTIALS_DIRECTORY={folder}/credentials", "quiesced-plugin-check", "--stderr", f"{folder}/errors",
-               *(word for name in names for word in ("--wwid", SAN.luns[name])), "--",
+               *(["--only", only] if only else []), *(word for name in names for word in ("--wwid", SAN.luns[name])), "--",
                "/usr/libexec/quiesced/quiesced-plugin-targetd", f"--runtime-directory={folder}", check=False)
     lines = done.stdout.splitlines()
     for line in lines:
@@ -103,7 +103,8 @@ def array_plugins():
     expect([lun["array_volume"] for lun in plugins["exec"]["Luns"]] == ["lun0"], f"{plugins['exec']}")
 
 
-@case("The conformance suite of the protocol passes over LUNs of LVM and LIO, and leaves nothing")
+@case("The conformance suite's checks of whole sets pass over LUNs of LVM and LIO, and leave nothing")
 def array_conformance():
-    check_plugin("part")  # each copy is an lvcreate in this guest, and commit has five seconds
+    # One LUN: each copy is an lvcreate in this guest, and commit has five seconds. All 30 checks take it four minutes.
+    check_plugin("part", only="set")
     expect(SAN.copies() == [], f"left on the array: {SAN.copies()}")

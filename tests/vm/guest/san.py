@@ -27,6 +27,7 @@ FOLDER = "/run/san"
 PASSWORD = "array-password-4711"
 CHAP = ("guest", "chap-secret-4711")
 FAULTS = f"{FOLDER}/faults"
+ACTIVATE_COPIES = "/etc/lvm/lvmlocal.conf"
 TARGETD = f"{HERE}/targetd"  # the source of the real one, if there is one
 CONFIG = "/etc/quiesced/plugins/targetd.conf"
 DROP_IN = "/etc/systemd/system/quiesced-plugin-targetd@.service.d/credential.conf"
@@ -83,6 +84,7 @@ class San:
         settings = {"block_pools": [POOL], "user": "admin", "password": PASSWORD, "target_name": TARGET, "portal_addresses": list(TARGET_ADDRESSES),
                     "ssl": True, "ssl_cert": f"{FOLDER}/cert.pem", "ssl_key": f"{FOLDER}/key.pem"}
         write("/etc/target/targetd.yaml", json.dumps(settings))  # JSON is YAML
+        write(ACTIVATE_COPIES, "activation { auto_set_activation_skip = 0 }\n", 0o644)  # it exports a copy, but does not activate it
         for name in ("cert.pem", "key.pem"):
             os.chmod(f"{FOLDER}/{name}", 0o600)
         self.server = subprocess.Popen(["python3", f"{TARGETD}/scripts/targetd"], stdin=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": TARGETD})
@@ -216,6 +218,8 @@ class San:
 
     def tear_down(self):
         """As far as it goes: what fails here shows as a leak of the last case."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(ACTIVATE_COPIES)
         run("systemctl", "stop", "quiesced-plugin-targetd.socket", check=False)
         run("umount", *VOLUMES, check=False)
         run("vgchange", "-qq", "-an", "lunvg", check=False)
