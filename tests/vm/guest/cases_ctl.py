@@ -11,6 +11,7 @@ import termios
 import time
 
 from harness import case, create, delete_all_sets, expect, main_pid, step, wait_for_state, writable, writable_all
+from san import wait_for
 from storage import run
 
 NAMES = ["/srv/ext4", "/srv/xfs", "/srv/btrfs", "/srv/lun"]
@@ -127,4 +128,34 @@ def ctl_emergency():
     # Its snapshots were never cut, so that the set comes to nothing.
     run("quiescectl", "abort", os.path.basename(path), check=False)
     wait_for_state(path, "failed", 60)
+    delete_all_sets()
+
+
+@case("quiescectl -H drives the daemon of another machine over ssh, and says so when that machine cannot be reached")
+def ctl_other_host():
+    keys = "/run/other-host"
+    os.makedirs(keys, mode=0o700, exist_ok=True)
+    os.makedirs("/run/sshd", exist_ok=True)
+    os.makedirs("/root/.ssh", mode=0o700, exist_ok=True)
+    for name in ("host", "user"):
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{keys}/{name}")
+    server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-p", "22", "-o", "ListenAddress=127.0.0.1", "-o", f"HostKey={keys}/host", "-o", "StrictModes=no",
+                               "-o", f"AuthorizedKeysFile={keys}/user.pub", "-o", "UsePAM=no"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        with open("/root/.ssh/config", "w", encoding="ascii") as file:
+            file.write(f"Host 127.0.0.1\nIdentityFile {keys}/user\nStrictHostKeyChecking accept-new\nUserKnownHostsFile {keys}/known\n")
+        os.chmod("/root/.ssh/config", 0o600)
+        # sshd needs a moment.
+        wait_for("an answer by ssh", lambda: run("ssh", "127.0.0.1", "true", check=False).returncode == 0)
+        here = {path for volume in json.loads(ctl("--json", "volumes")) for path in volume.get("mount_points", [])}
+        there = {path for volume in json.loads(ctl("-H", "root@127.0.0.1", "--json", "volumes")) for path in volume.get("mount_points", [])}
+        expect(here == there and "/srv/ext4" in there, f"{here} here, {there} by ssh")
+        manifest = json.loads(ctl("-H", "root@127.0.0.1", "--json", "snapshot", "/srv/ext4", "/srv/lun"))
+        expect(manifest["state"] == "complete", f"{manifest}")
+    finally:
+        server.terminate()
+        server.wait()
+    said = ctl("-H", "root@127.0.0.1", "volumes", status=3)
+    print(f"  {said.strip().splitlines()[-1]}")
+    os.unlink("/root/.ssh/config")
     delete_all_sets()
