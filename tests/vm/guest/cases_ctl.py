@@ -147,10 +147,10 @@ def ctl_other_host():
         os.chmod("/root/.ssh/config", 0o600)
         # sshd needs a moment.
         wait_for("an answer by ssh", lambda: run("ssh", "127.0.0.1", "true", check=False).returncode == 0)
-        here = {path for volume in json.loads(ctl("--json", "volumes")) for path in volume.get("mount_points", [])}
-        there = {path for volume in json.loads(ctl("-H", "root@127.0.0.1", "--json", "volumes")) for path in volume.get("mount_points", [])}
+        here = {path for volume in json.loads(ctl("volumes", "--json")) for path in volume.get("mount_points", [])}
+        there = {path for volume in json.loads(ctl("-H", "root@127.0.0.1", "volumes", "--json")) for path in volume.get("mount_points", [])}
         expect(here == there and "/srv/ext4" in there, f"{here} here, {there} by ssh")
-        manifest = json.loads(ctl("-H", "root@127.0.0.1", "--json", "snapshot", "/srv/ext4", "/srv/lun"))
+        manifest = json.loads(ctl("-H", "root@127.0.0.1", "snapshot", "--json", "/srv/ext4", "/srv/lun"))
         expect(manifest["state"] == "complete", f"{manifest}")
     finally:
         server.terminate()
