@@ -5,14 +5,10 @@
 
 #include <cmath>
 
+#include "base/join.h"
+
 namespace quiesced {
 namespace {
-
-std::string joined(const std::vector<std::string>& items) {
-    std::string text;
-    for (const auto& item : items) text += (text.empty() ? "" : ", ") + item;
-    return text;
-}
 
 std::string head(const SetId& set) { return "set " + set.text() + ": "; }
 

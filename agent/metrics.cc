@@ -120,7 +120,7 @@ void Metrics::write() {
     auto text = render_metrics(sample);
     if (text == written_) return;
     const auto directory = open_at(AT_FDCWD, directory_, O_RDONLY | O_DIRECTORY);
-    if (!directory || sources.in_window()) return;
+    if (!directory) return;
     // It is in memory (/run), so that this waits for no disk. A failure has the next change try again.
     if (replace_file_at(directory->get(), kFile, text, 0644)) written_ = std::move(text);
 }

@@ -27,6 +27,7 @@
 #include "arrays/plugins.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/join.h"
 #include "base/scope_exit.h"
 #include "bus/bus.h"
 #include "config.h"
@@ -45,12 +46,6 @@
 
 namespace quiesced {
 namespace {
-
-std::string joined(const std::vector<std::string>& items) {
-    std::string text;
-    for (const auto& item : items) text += (text.empty() ? "" : ", ") + item;
-    return text;
-}
 
 /// Lets the freezer of a daemon that was lost a moment ago end its window by itself. One that is stuck in the kernel goes on.
 void wait_for_freezers(const std::string& directory) {

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/join.h"
 #include "view/text.h"
 
 namespace quiesced {

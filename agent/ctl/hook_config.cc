@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <optional>
 #include <set>
 #include <sstream>
 
 #include "base/command_line.h"
+#include "base/limit_text.h"
 #include "base/root_file.h"
 
 namespace quiesced {
@@ -24,6 +24,8 @@ constexpr auto kFreezable = std::to_array<std::string_view>({"ext2", "ext3", "ex
 
 /// inih reads lines into a buffer of this size (INI_MAX_LINE) and would take the rest of a longer one for a line of its own.
 constexpr std::size_t kLongestLine = 198;
+
+constexpr std::chrono::seconds kLeastDeadline{1}, kMostDeadline{600};
 
 bool contains(const std::vector<std::string>& list, const std::string& item) { return std::find(list.begin(), list.end(), item) != list.end(); }
 
@@ -51,12 +53,9 @@ private:
             return std::nullopt;
         }
         if (key == "deadline") {
-            unsigned seconds = 0;
-            const auto digits = value.ends_with('s') ? value.substr(0, value.size() - 1) : value;
-            const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), seconds);
-            if (error != std::errc{} || end != digits.data() + digits.size() || seconds < 1 || seconds > 600)
-                return "deadline is 1s to 600s, not '" + value + "'";
-            config.deadline = std::chrono::seconds(seconds);
+            const auto limit = parse_limit(value);
+            if (!limit || *limit < kLeastDeadline || *limit > kMostDeadline) return "deadline is 1s to 600s, not '" + value + "'";
+            config.deadline = *limit;
             return std::nullopt;
         }
         return "there is no key '" + key + "'";

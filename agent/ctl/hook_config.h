@@ -13,7 +13,7 @@ namespace quiesced {
 
 /// /etc/quiesced/hook.conf: what a hypervisor's guest tools freeze when they call us.
 struct HookConfig {
-    std::chrono::milliseconds deadline{60000}; ///< from the first freeze to the thaw at the latest; 100 ms to 10 min
+    std::chrono::milliseconds deadline{60000}; ///< from the first freeze to the thaw at the latest; 1 s to 10 min
     std::vector<std::string> volumes;          ///< names; empty: all that lie on disks
     std::vector<std::string> leave_out;        ///< names of volumes
     std::vector<std::string> in_guest;         ///< volumes on virtual disks whose snapshot is taken here (LVM), not by the host

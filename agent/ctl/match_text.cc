@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/join.h"
 #include "ctl/table.h"
 
 namespace quiesced {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/join.h"
 #include "ctl/table.h"
 #include "ctl/volume_text.h"
 

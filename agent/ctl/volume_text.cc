@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/ids.h"
+#include "base/join.h"
 #include "ctl/table.h"
 
 namespace quiesced {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/join.h"
 #include "draw/graph.h"
 #include "draw/svg.h"
 #include "view/text.h"

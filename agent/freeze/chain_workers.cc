@@ -2,7 +2,6 @@
 #include "freeze/chain_workers.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <ctime>
 
 namespace quiesced {
@@ -116,9 +115,7 @@ ChainWorkers::Run ChainWorkers::run_steps(Worker& worker, StepPhase phase) noexc
             result.cut = result.cut && i == last;
             continue;
         }
-        int error = run_step(i, worker.slot->group);
-        // A device that is gone, since somebody removed what was armed, has nothing to be brought back to.
-        if (phase == StepPhase::unprime && error == ENXIO) error = 0;
+        int error = outcome_of(phase, run_step(i, worker.slot->group));
         // Nothing may stay suspended: a resume is tried again here, and after that by whoever finds the record.
         for (int tries = 1; error != 0 && must_resume && tries < kResumeTries; ++tries) {
             ::nanosleep(&kResumePause, nullptr);

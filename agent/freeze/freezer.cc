@@ -187,8 +187,9 @@ void Freezer::begin_flush_pass() {
     // with it the applications: one after another, as long as they return. Those of slow disks overlap by and by. Later
     // passes have little to write and are to be short: what is written meanwhile is left for the freeze. Unless the pass before
     // was long: then the applications keep the processors busy, and all at once would take these from them (docs/window.md).
-    const bool narrow = flush_passes_ == 0 || flush_pass_length_ > options_.long_flush_ns;
-    flush_width_ = flush_passes_ == 0 ? 1 : narrow ? options_.narrow_flush : static_cast<std::uint32_t>(record_->members().size());
+    if (flush_passes_ == 0) flush_width_ = 1;
+    else if (flush_pass_length_ > options_.long_flush_ns) flush_width_ = options_.narrow_flush;
+    else flush_width_ = static_cast<std::uint32_t>(record_->members().size());
     flush_pass_began_ = monotonic_ns();
     members_->begin_flush();
     advance_flush();

@@ -103,6 +103,10 @@ struct StepSlot {
     char target[16];  ///< DM_MAX_TYPE_NAME
 };
 
+/// What a step's error means in its phase: an unprime of a device that is gone, since somebody removed what was armed (ENXIO), has
+/// nothing to bring back.
+constexpr int outcome_of(StepPhase phase, int error) noexcept { return phase == StepPhase::unprime && error == ENXIO ? 0 : error; }
+
 /// Both steps are of one dm device.
 bool same_device(const StepSlot& a, const StepSlot& b) noexcept;
 

@@ -49,8 +49,7 @@ void unprime(const Record& record, DmKernel& dm, RescueReport& report) {
         for (std::size_t i = 0; i < steps.size() && error == 0; ++i) {
             if (steps[i].chain != chain || steps[i].phase != StepPhase::unprime) continue;
             any = true;
-            error = dm.run(i);
-            if (error == ENXIO) error = 0; // gone: nothing to bring back
+            error = outcome_of(StepPhase::unprime, dm.run(i));
         }
         if (error != 0) {
             report.failed.push_back(std::string("cannot bring the armed snapshot of ") + slot.name + " back: " + reason(error));

@@ -5,6 +5,8 @@
 #include <sstream>
 #include <utility>
 
+#include "base/join.h"
+
 namespace quiesced {
 namespace {
 
@@ -55,12 +57,6 @@ tl::unexpected<Error> failure(const ChildOutcome& outcome, const std::string& do
     if (says(words, "in use") || says(words, "is used by another device"))
         return fail(ErrorKind::busy, context, "Unmount it, or end what has it open, and try again.");
     return fail(ErrorKind::lvm_failed, context, {});
-}
-
-std::string joined(const std::vector<std::string>& names) {
-    std::string text;
-    for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
-    return text;
 }
 
 std::vector<std::string> with_names(std::vector<std::string> arguments, const std::vector<std::string>& names) {

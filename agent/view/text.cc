@@ -162,10 +162,4 @@ std::string duration_text(double ms) {
     return text.data();
 }
 
-std::string joined(const std::vector<std::string>& items, std::string_view between) {
-    std::string text;
-    for (const auto& item : items) text += (text.empty() ? "" : std::string(between)) + item;
-    return text;
-}
-
 } // namespace quiesced

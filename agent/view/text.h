@@ -39,7 +39,4 @@ std::vector<std::string> split_text(std::string_view text, std::size_t width);
 /// "5.3 ms", "1.25 s", "35 us": three digits at most, for people.
 std::string duration_text(double ms);
 
-/// "a, b, c"
-std::string joined(const std::vector<std::string>& items, std::string_view between = ", ");
-
 } // namespace quiesced

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "base/join.h"
 #include "volumes/disk_probe.h"
 #include "volumes/match_facts.h"
 
@@ -51,12 +52,6 @@ Fit fit_of(const Comparison& comparison) {
     if (!comparison.names.empty()) return Fit::name;
     if (!comparison.addresses.empty()) return Fit::address;
     return comparison.size ? Fit::size : Fit::none;
-}
-
-std::string joined(const std::vector<std::string>& items, const char* between = ", ") {
-    std::string text;
-    for (const auto& item : items) text += (text.empty() ? "" : between) + item;
-    return text;
 }
 
 std::string shown_fact(const std::string& text) {

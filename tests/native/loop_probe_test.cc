@@ -22,10 +22,10 @@ std::string text_of_file(const char* path) {
 }
 
 TEST(LoopProbe, FreezesAndThawsAFileSystemOfItsOwnAndLeavesNothing) {
+    if (::geteuid() != 0) GTEST_SKIP() << "missing: root";
     auto folder = (std::filesystem::temp_directory_path() / "quiesced-probe-XXXXXX").string();
     ASSERT_NE(::mkdtemp(folder.data()), nullptr);
     const auto facts = probe_loop(folder);
-    if (!facts.failed_step.empty() && facts.failed_step != "mount a file system") GTEST_SKIP() << "missing: what it takes to " << facts.failed_step << ": " << facts.error;
     EXPECT_EQ(facts.failed_step, "") << facts.error;
     EXPECT_TRUE(facts.identity);
     EXPECT_EQ(facts.freeze, 0);

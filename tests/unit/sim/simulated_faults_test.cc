@@ -10,6 +10,7 @@
 #include <future>
 #include <thread>
 
+#include "no_events.h"
 #include "sim/simulated_guest.h"
 
 namespace quiesced {
@@ -19,13 +20,6 @@ using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
-
-class NoEvents final : public SetEvents {
-public:
-    void set_added(const std::shared_ptr<SnapshotSet>& /*set*/) override {}
-    void set_removed(const SetId& /*set*/) override {}
-    void state_changed(const SetId& /*set*/, State /*state*/, const std::string& /*consistency*/, const std::string& /*error*/) override {}
-};
 
 class Faulty : public testing::Test {
 protected:

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include "no_events.h"
 #include "sim/simulated_guest.h"
 
 #include <gmock/gmock.h>
@@ -15,13 +16,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
-
-class NoEvents final : public SetEvents {
-public:
-    void set_added(const std::shared_ptr<SnapshotSet>& /*set*/) override {}
-    void set_removed(const SetId& /*set*/) override {}
-    void state_changed(const SetId& /*set*/, State /*state*/, const std::string& /*consistency*/, const std::string& /*error*/) override {}
-};
 
 class Simulation : public testing::Test {
 protected:

@@ -5,8 +5,8 @@ plugin_targetd_test.cc."""
 import os
 import time
 
-from harness import Background, case, create, delete_all_sets, describe, expect, final_state, refuse, state, step, writable_all
-from san import CHAP, PASSWORD, POOL, SAN, TARGET_ADDRESSES, VOLUMES, dropped, wait_for
+from harness import Background, case, create, delete_all_sets, describe, expect, final_state, refuse, state, step, writable_all, wait_for
+from san import CHAP, PASSWORD, POOL, SAN, TARGET_ADDRESSES, VOLUMES, dropped
 from storage import DemoError, run
 
 PART = VOLUMES[0]

@@ -4,8 +4,8 @@ asked itself what it holds."""
 import json
 import os
 
-from harness import case, delete_all_sets, expect
-from san import PASSWORD, POOL, SAN, VOLUMES, wait_for, write
+from harness import case, delete_all_sets, expect, wait_for
+from san import PASSWORD, POOL, SAN, VOLUMES, write
 from storage import run
 
 TEXT = "written before the cut\n"

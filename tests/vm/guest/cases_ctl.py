@@ -10,8 +10,7 @@ import subprocess
 import termios
 import time
 
-from harness import case, create, delete_all_sets, expect, main_pid, step, wait_for_state, writable, writable_all
-from san import wait_for
+from harness import case, create, delete_all_sets, expect, main_pid, step, wait_for_state, writable, writable_all, wait_for
 from storage import run
 
 NAMES = ["/srv/ext4", "/srv/xfs", "/srv/btrfs", "/srv/lun"]

@@ -5,9 +5,8 @@ import os
 import signal
 import time
 
-from harness import Background, DemoError, MANAGER, call, case, delete_all_sets, describe, expect, final_state, state, writable, writable_all
+from harness import Background, DemoError, MANAGER, call, case, delete_all_sets, describe, expect, final_state, state, writable, writable_all, wait_for
 from qemu_ga import HOOKS, Qga
-from san import wait_for
 from storage import VOLUMES, run
 
 NAMES = [volume.name for volume in VOLUMES]

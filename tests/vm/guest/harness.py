@@ -34,6 +34,14 @@ def expect(condition, message):
         raise DemoError(message)
 
 
+def wait_for(what, found, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not (result := found()):
+        expect(time.monotonic() < deadline, f"{what} did not come within {seconds} s")
+        time.sleep(0.05)
+    return result
+
+
 def call(path, interface, method, *arguments):
     """busctl call; returns the answer's values. The message of a D-Bus error becomes the error."""
     answer = run("busctl", "--json=short", "--timeout=300", "call", "org.quiesced1", path, interface, method, *arguments)

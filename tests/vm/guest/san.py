@@ -14,7 +14,7 @@ import subprocess
 import time
 import urllib.request
 
-from harness import expect
+from harness import expect, wait_for
 from storage import HERE, DemoError, run
 
 DISK = "/dev/disk/by-id/virtio-san"
@@ -49,14 +49,6 @@ def write(path, text, mode=0o600):
     with open(path, "w", encoding="ascii") as file:
         file.write(text)
     os.chmod(path, mode)
-
-
-def wait_for(what, found, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not (result := found()):
-        expect(time.monotonic() < deadline, f"{what} did not come within {seconds} s")
-        time.sleep(0.05)
-    return result
 
 
 class San:
