@@ -54,6 +54,8 @@ spdlog::level::level_enum level_of(LogLevel level) {
     return spdlog::level::info;
 }
 
+constexpr const char* kJournalSocket = "/run/systemd/journal/socket";
+
 /// The one that lives; there is one at a time.
 std::atomic<Log*> current{nullptr};
 
@@ -172,8 +174,9 @@ void Log::write(const LogRing::Line& line) const {
         const auto entry = journal_entry(line, priority(line.level), shown);
         std::vector<iovec> parts;
         for (const auto& field : entry) parts.push_back({.iov_base = const_cast<char*>(field.data()), .iov_len = field.size()}); // NOLINT(cppcoreguidelines-pro-type-const-cast): sendv only reads it
-        if (::sd_journal_sendv(parts.data(), static_cast<int>(parts.size())) >= 0) return;
-        // Without its socket the stream may still be there (sd-daemon(3) has its priorities).
+        // sd_journal_sendv() calls it a success when there is no socket (systemd 252, journal-send.c): the stream may still be there, with
+        // the priorities of sd-daemon(3).
+        if (::access(kJournalSocket, F_OK) == 0 && ::sd_journal_sendv(parts.data(), static_cast<int>(parts.size())) >= 0) return;
         write_line("<" + std::to_string(priority(line.level)) + ">" + shown + "\n");
         return;
     }

@@ -15,8 +15,11 @@ Result<SetId> SetId::generate() {
     std::uint32_t chance = 0;
     if (::getrandom(&chance, sizeof chance, 0) != static_cast<ssize_t>(sizeof chance))
         return fail_errno("cannot get random bytes for a set's id");
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    const auto fraction = static_cast<std::uint32_t>(now.tv_nsec / (1'000'000'000 / 4096 + 1)); // 0 to 4095
     std::array<char, 17> text{};
-    std::snprintf(text.data(), text.size(), "%08x%08x", static_cast<std::uint32_t>(::time(nullptr)), chance);
+    std::snprintf(text.data(), text.size(), "%08x%03x%05x", static_cast<std::uint32_t>(now.tv_sec), fraction, chance & 0xfffffU);
     return SetId(text.data());
 }
 

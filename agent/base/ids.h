@@ -13,7 +13,7 @@
 
 namespace quiesced {
 
-/// Name of a snapshot set: 8 lower-case hexadecimal digits of a timestamp and 8 of chance, so that sets sort by
+/// Name of a snapshot set: 8 lower-case hexadecimal digits of a timestamp in seconds, 3 of its 4096ths and 5 of chance, so that sets sort by
 /// age. Usable as a D-Bus path element, an LVM tag and a part of an LV name.
 class SetId {
 public:

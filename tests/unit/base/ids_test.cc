@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <ctime>
+#include <thread>
+#include <utility>
 
 namespace quiesced {
 namespace {
@@ -24,6 +27,16 @@ TEST(SetId, StartsWithTheTimeSoThatSetsSortByAge) {
     const auto stamp = std::strtoll(id->text().substr(0, 8).c_str(), nullptr, 16);
     EXPECT_GE(stamp, before);
     EXPECT_LE(stamp, std::time(nullptr));
+}
+
+TEST(SetId, IdsOfOneSecondSortByAge) {
+    auto before = SetId::generate()->text();
+    for (int i = 0; i < 20; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        auto next = SetId::generate()->text();
+        EXPECT_LT(before, next);
+        before = std::move(next);
+    }
 }
 
 TEST(SetId, TwoIdsOfOneSecondDiffer) { EXPECT_NE(SetId::generate()->text(), SetId::generate()->text()); }
