@@ -17,7 +17,20 @@ Error make(ErrorKind kind, int number, std::string context, std::string advice) 
 
 constexpr const char* kDiskAdvice = "A disk below it does not answer, or a lower file system is frozen: see dmesg and dmsetup info";
 
+constexpr const char* kReadOnlyAdvice = "What was written to it is safe. Unmount it and mount it again; the reason is in dmesg";
+
+std::string turned_read_only(const MemberSlot& slot) {
+    return std::string("the kernel has turned ") + slot.name + " read-only in its thaw, since the process that thawed it was killed";
+}
+
 } // namespace
+
+std::vector<std::string> explain_read_only(const Record& record) {
+    std::vector<std::string> sentences;
+    for (const auto& slot : record.members())
+        if (slot.thaw_risk.load() == ThawRisk::turned_read_only) sentences.push_back(turned_read_only(slot) + ". " + kReadOnlyAdvice);
+    return sentences;
+}
 
 std::optional<Error> explain_member(const RecordHeader& header, const MemberSlot& slot) {
     const std::string name = slot.name;
@@ -39,8 +52,10 @@ std::optional<Error> explain_member(const RecordHeader& header, const MemberSlot
     case MemberState::frozen:
         if (slot.thaw_ended.load() == 0) return std::nullopt;
         return make(ErrorKind::kernel, slot.error_number, "cannot thaw " + name, "See dmesg; then: fsfreeze -u " + std::string(slot.mount_path));
-    case MemberState::idle:
     case MemberState::thawed:
+        if (slot.thaw_risk.load() != ThawRisk::turned_read_only) return std::nullopt;
+        return make(ErrorKind::kernel, 0, turned_read_only(slot), kReadOnlyAdvice);
+    case MemberState::idle:
         return std::nullopt;
     }
     return std::nullopt;

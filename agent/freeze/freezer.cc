@@ -47,7 +47,7 @@ int Freezer::run() {
         if ((entries[2].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
             auto received = receive_message(socket_.get());
             if (received) handle(std::move(*received));
-            else lose_daemon();
+            else lose_daemon(true);
         }
     }
     return clean() ? 0 : 1;
@@ -66,7 +66,7 @@ void Freezer::handle(ReceivedMessage&& received) {
         return;
     }
     case Kind::quit:
-        lose_daemon();
+        lose_daemon(false);
         return;
     case Kind::thaw:
         thaw_asked_ = true;
@@ -396,12 +396,13 @@ void Freezer::arm_timer(std::int64_t when) noexcept {
     ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &spec, nullptr);
 }
 
-void Freezer::lose_daemon() {
+void Freezer::lose_daemon(bool suddenly) {
     quit_ = true;
     if (!members_) {
         phase_ = Phase::done;
         return;
     }
+    if (suddenly && (phase_ == Phase::freezing || phase_ == Phase::frozen || phase_ == Phase::firing)) await_own_end(*record_);
     begin_thaw();
 }
 

@@ -70,7 +70,7 @@ private:
     void end_count() noexcept;
     void arm_timer(std::int64_t when) noexcept; ///< Monotonic, ns; 0 disarms
     void time_out();
-    void lose_daemon();
+    void lose_daemon(bool suddenly); ///< it died, or said that it needs us no more
     void answer(FreezerMessage::Kind kind, std::int32_t result);
     [[nodiscard]] bool clean() const;
 

@@ -257,6 +257,8 @@ void FreezerClient::lose_freezer() {
         unexpected = !ending_;
         answered_.notify_all();
     }
+    const auto read_only = explain_read_only(*record_);
+    report.failed.insert(report.failed.end(), read_only.begin(), read_only.end());
     if (unexpected) tell({.kind = ErrorKind::lost, .killed = killed_, .report = report});
     await_stuck(report, fds);
 }

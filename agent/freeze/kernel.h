@@ -24,6 +24,9 @@ public:
     virtual int freeze(int fd) noexcept = 0; ///< FIFREEZE; waits without limit and cannot be interrupted
     virtual int thaw(int fd) noexcept = 0;   ///< FITHAW
     virtual int identify(int fd, MountIdentity& identity) noexcept = 0;
+    /// Whether a SIGKILL that hits the FITHAW of this file system turns it read-only (linux_kernel.cc). Not for the window.
+    virtual bool killed_thaw_breaks(int fd) noexcept = 0;
+    virtual bool read_only(int fd) noexcept = 0; ///< by statfs; false when it cannot tell
 };
 
 /// The device-mapper calls of the window, one for each step of a record.

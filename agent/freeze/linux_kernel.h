@@ -18,6 +18,8 @@ public:
     int freeze(int fd) noexcept override;
     int thaw(int fd) noexcept override;
     int identify(int fd, MountIdentity& identity) noexcept override;
+    bool killed_thaw_breaks(int fd) noexcept override;
+    bool read_only(int fd) noexcept override;
 };
 
 /// Speaks to /dev/mapper/control directly: the requests are built before the window and an ioctl is all that is left,

@@ -16,6 +16,8 @@ MemberWorkers::MemberWorkers(const Record& record, std::vector<UniqueFd> fds, Fr
         worker->owner = this;
         worker->slot = &slots[i];
         worker->fd = std::move(fds[i]);
+        const int fd = worker->fd.get();
+        if (kernel_.killed_thaw_breaks(fd) && !kernel_.read_only(fd)) slots[i].thaw_risk = ThawRisk::watched;
         lowest_level_ = std::max(lowest_level_, slots[i].level);
         workers_.push_back(std::move(worker));
     }
@@ -118,6 +120,7 @@ void MemberWorkers::thaw(Worker& worker) noexcept {
     const int error = kernel_.thaw(worker.fd.get());
     if (error != 0) slot.error_number = error;
     slot.thaw_ended = monotonic_ns();
+    if (slot.thaw_risk.load() == ThawRisk::watched && kernel_.read_only(worker.fd.get())) slot.thaw_risk = ThawRisk::turned_read_only;
     // EINVAL: somebody else has thawed it. It is not frozen, which is what was wanted; the error stays in the record.
     // After any other error the kernel has left it frozen (thaw_super), and whoever finds the record tries again.
     slot.state = error == 0 || error == EINVAL ? MemberState::thawed : MemberState::frozen;

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <ctime>
 #include <map>
 #include <new>
 
@@ -246,5 +247,16 @@ std::string_view Record::text(const StepSlot& step) const {
     return {at<char>(header().text_offset + step.text_offset), step.text_length};
 }
 const char* Record::path(const StepSlot& step) const { return at<char>(header().text_offset + step.path_offset); }
+
+void await_own_end(const Record& record) noexcept {
+    constexpr timespec own_end{.tv_sec = 0, .tv_nsec = 30'000'000};
+    const auto at_risk = [](const MemberSlot& slot) {
+        const auto state = slot.state.load();
+        return slot.thaw_risk.load() == ThawRisk::watched &&
+               (state == MemberState::freezing || state == MemberState::frozen || state == MemberState::thawing);
+    };
+    const auto members = record.members();
+    if (std::any_of(members.begin(), members.end(), at_risk)) ::nanosleep(&own_end, nullptr);
+}
 
 } // namespace quiesced

@@ -58,6 +58,9 @@ enum class MemberState : std::uint32_t {
     probing, ///< foreign and accepted: a second FIFREEZE asks whether it still is; see MemberWorkers
 };
 
+/// Of a file system that a SIGKILL in its thaw would turn read-only (FreezeKernel::killed_thaw_breaks).
+enum class ThawRisk : std::uint32_t { none, watched, turned_read_only };
+
 struct MemberSlot {
     std::uint32_t superblock_major;
     std::uint32_t superblock_minor;
@@ -75,7 +78,7 @@ struct MemberSlot {
     std::atomic<std::uint32_t> thaw_wanted;     ///< whoever returns from FIFREEZE late thaws at once
     std::atomic<std::int32_t> thread;           ///< the freezer's thread for it; 0: not started
     std::atomic<std::uint32_t> foreign;         ///< 1: our FIFREEZE was answered by EBUSY
-    std::uint32_t reserved;
+    std::atomic<ThawRisk> thaw_risk;
     std::atomic<std::int64_t> foreign_until;    ///< Monotonic, ns: somebody else's freeze was still there; 0: not known
     char name[256];                             ///< cut when longer, NUL-terminated
     char mount_path[512];                       ///< likewise; for recovery
@@ -200,6 +203,11 @@ private:
 
 static_assert(std::atomic<std::int64_t>::is_always_lock_free && std::atomic<MemberState>::is_always_lock_free,
               "shared between processes");
+
+/// Whoever kills a whole service sends SIGKILL to one process after another. One of them that is to thaw in place of a lost one may
+/// be the next, some milliseconds later: it waits 30 ms for its own end before its first FITHAW, where one of the members that
+/// are frozen does not bear a killed FITHAW (ThawRisk). Whoever recovers then, thaws. Returns at once where there is none.
+void await_own_end(const Record& record) noexcept;
 
 inline std::int64_t monotonic_ns() { return Monotonic::now().time_since_epoch().count(); }
 

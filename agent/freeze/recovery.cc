@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/file.h"
+#include "freeze/explain.h"
 #include "freeze/process_identity.h"
 #include "volumes/mount_namespaces.h"
 #include "volumes/mountinfo.h"
@@ -146,6 +147,7 @@ Result<std::vector<Recovered>> recover_all(WindowKernel& kernel, const std::stri
         // One that is of no use must not keep the others from being recovered.
         auto mapped = map_record(path);
         bool keep = false;
+        std::vector<std::string> read_only;
         if (!mapped) {
             entry.report.failed.push_back(path + ": " + mapped.error().message());
         } else {
@@ -160,9 +162,11 @@ Result<std::vector<Recovered>> recover_all(WindowKernel& kernel, const std::stri
             entry.report = recover_one(record, read_mountinfo(mountinfo).value_or(MountTable{}), kernel);
             keep = in_use(header); // it removes its record itself
             if (!keep && !entry.report.stuck.empty()) adopt(record, entry.report);
+            read_only = explain_read_only(*record);
             if (!keep) entry.journal = header.journal_relinquished.exchange(0) != 0;
         }
         if (entry.report.failed.empty() && !keep) ::unlink(path.c_str());
+        entry.report.failed.insert(entry.report.failed.end(), read_only.begin(), read_only.end());
         if (!entry.report.nothing_done() || entry.journal) all.push_back(std::move(entry));
     }
     return all;

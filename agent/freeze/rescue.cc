@@ -85,6 +85,9 @@ void thaw_member(Thaws& thaws, std::size_t index) {
     slot.thaw_started = monotonic_ns();
     const int error = thaws.kernel->thaw((*thaws.fds)[index].get());
     slot.thaw_ended = monotonic_ns();
+    // Perhaps by the thaw in which its freezer was killed.
+    if (slot.thaw_risk.load() == ThawRisk::watched && thaws.kernel->read_only((*thaws.fds)[index].get()))
+        slot.thaw_risk = ThawRisk::turned_read_only;
     // EINVAL: it was not frozen (any more). After any other error it still is, and the next rescue tries again.
     slot.state = error == 0 || error == EINVAL ? MemberState::thawed : MemberState::frozen;
     const std::lock_guard lock(thaws.mutex);
@@ -175,6 +178,7 @@ RescueReport rescue(const std::shared_ptr<const Record>& record, const std::shar
     RescueReport report;
     // Before the thaw: FITHAW writes the superblock, which waits on a suspended device below.
     resume_suspended(*record, *kernel.dm, report);
+    await_own_end(*record);
     auto thaws = std::make_shared<Thaws>();
     thaws->record = record;
     thaws->fds = fds;

@@ -61,6 +61,9 @@ struct SimWorld::Thing {
     std::atomic<std::uint64_t> superblock; ///< major in the upper half
     std::atomic<std::uint64_t> mount_id;
     std::atomic<Frost> frost;
+    std::atomic<std::uint32_t> delicate; ///< a killed thaw breaks it
+    std::atomic<std::uint32_t> killed;   ///< its thaws are
+    std::atomic<std::uint32_t> read_only;
     // a device
     std::atomic<std::uint32_t> suspended;
     std::atomic<std::uint32_t> inactive;
@@ -176,6 +179,11 @@ SimPoint& SimWorld::point(SimCall call, const std::string& name) {
 bool SimWorld::frozen(const std::string& name) const { return thing(name, false).frost == Frost::frozen; }
 void SimWorld::freeze_by_somebody_else(const std::string& name) { thing(name, false).frost = Frost::frozen; }
 void SimWorld::thaw_by_somebody_else(const std::string& name) { thing(name, false).frost = Frost::thawed; }
+void SimWorld::break_by_killed_thaw(const std::string& name, bool killed) {
+    auto& file_system = thing(name, false);
+    file_system.delicate = 1;
+    file_system.killed = killed ? 1 : 0;
+}
 bool SimWorld::suspended(const std::string& uuid) const { return thing(uuid, true).suspended != 0; }
 std::string SimWorld::live_table(const std::string& uuid) const { return thing(uuid, true).live_target.get(); }
 bool SimWorld::has_inactive_table(const std::string& uuid) const { return thing(uuid, true).inactive != 0; }
@@ -245,7 +253,9 @@ int SimWorld::thaw(Thing& thing) noexcept {
         thing.frost.compare_exchange_strong(state, Frost::frozen);
     }
     auto state = Frost::frozen;
-    return thing.frost.compare_exchange_strong(state, Frost::thawed) ? 0 : EINVAL;
+    if (!thing.frost.compare_exchange_strong(state, Frost::thawed)) return EINVAL;
+    if (thing.delicate != 0 && thing.killed != 0) thing.read_only = 1;
+    return 0;
 }
 
 int SimWorld::device_call(Thing& thing, SimCall call, const char* target) noexcept {
@@ -279,6 +289,14 @@ public:
         identity.superblock = {static_cast<std::uint32_t>(superblock >> 32U), static_cast<std::uint32_t>(superblock)};
         identity.mount_id = thing->mount_id;
         return thing->points[static_cast<std::size_t>(SimCall::identify)].enter();
+    }
+    bool killed_thaw_breaks(int fd) noexcept override {
+        const auto* const thing = world_->by_fd(fd);
+        return thing != nullptr && thing->delicate != 0;
+    }
+    bool read_only(int fd) noexcept override {
+        const auto* const thing = world_->by_fd(fd);
+        return thing != nullptr && thing->read_only != 0;
     }
     int freeze(int fd) noexcept override { return logged(fd, SimCall::freeze, &SimWorld::freeze); }
     int thaw(int fd) noexcept override { return logged(fd, SimCall::thaw, &SimWorld::thaw); }

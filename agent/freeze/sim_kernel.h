@@ -81,6 +81,8 @@ public:
     [[nodiscard]] bool frozen(const std::string& name) const;
     void freeze_by_somebody_else(const std::string& name);
     void thaw_by_somebody_else(const std::string& name);
+    /// Makes it one that a SIGKILL in its thaw turns read-only. `killed`: as if that happened to each thaw from now on.
+    void break_by_killed_thaw(const std::string& name, bool killed);
     [[nodiscard]] bool suspended(const std::string& uuid) const;
     [[nodiscard]] std::string live_table(const std::string& uuid) const; ///< target type, empty: none
     [[nodiscard]] bool has_inactive_table(const std::string& uuid) const;

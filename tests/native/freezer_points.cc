@@ -95,6 +95,8 @@ public:
         return error;
     }
     int identify(int fd, MountIdentity& identity) noexcept override { return kernel_.identify(fd, identity); }
+    bool killed_thaw_breaks(int fd) noexcept override { return kernel_.killed_thaw_breaks(fd); }
+    bool read_only(int fd) noexcept override { return kernel_.read_only(fd); }
 
 private:
     int level(int fd) noexcept {

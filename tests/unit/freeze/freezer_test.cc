@@ -6,13 +6,16 @@
 #include <array>
 #include <future>
 
+#include "freeze/explain.h"
 #include "freeze/protocol.h"
 #include "window_fixture.h"
 
 namespace quiesced {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 
 class FreezerTest : public WindowTest {};
@@ -219,6 +222,21 @@ TEST_F(FreezerTest, AFileSystemThatSomebodyElseThawedIsLeftAlone) {
     EXPECT_EQ(calls(SimCall::thaw, "a"), 1U);
 }
 
+TEST_F(FreezerTest, AFileSystemThatItsThawTurnsReadOnlyIsReportedWithWhatToDo) {
+    add_member("a");
+    add_member("b");
+    world_->break_by_killed_thaw("b", true);
+    start();
+    ASSERT_THAT(client_->freeze(seconds(20)), Succeeds());
+    const auto thawed = client_->thaw();
+    ASSERT_TRUE(thawed) << thawed.error().message();
+    const auto members = client_->record().members();
+    EXPECT_FALSE(explain_member(client_->record().header(), members[0]));
+    const auto problem = explain_member(client_->record().header(), members[1]);
+    ASSERT_TRUE(problem);
+    EXPECT_THAT(problem->message(), AllOf(HasSubstr("turned b read-only"), HasSubstr("Unmount it and mount it again")));
+}
+
 TEST_F(FreezerTest, AThawInTheMiddleOfTheFreezeStopsIt) {
     add_member("a", 0);
     add_member("b", 1);
@@ -357,6 +375,23 @@ TEST_F(FreezerSocket, ItsEndThawsAll) {
     EXPECT_TRUE(launcher_.reap(seconds(5)));
     EXPECT_THAT(world_->held(), IsEmpty());
     EXPECT_EQ(world_->rcu_expedited(), 0);
+}
+
+TEST_F(FreezerSocket, ItsEndIsNotFollowedByAThawAtOnceWhereAKillOfTheThawWouldBreakAFileSystem) {
+    using Kind = FreezerMessage::Kind;
+    add_member("a");
+    world_->break_by_killed_thaw("a", false);
+    auto record = Record::create(record_path(), plan_);
+    ASSERT_TRUE(record);
+    connect();
+    call(Kind::attach, 0, {record->fd(), plan_.members[0].fd.get()});
+    ASSERT_EQ(call(Kind::ready), 0);
+    ASSERT_EQ(call(Kind::freeze, 60'000'000'000), 0);
+    const auto lost = monotonic_ns();
+    socket_.reset();
+    EXPECT_TRUE(launcher_.reap(seconds(5)));
+    EXPECT_GE(record->members()[0].thaw_started.load() - lost, 30'000'000);
+    EXPECT_THAT(world_->held(), IsEmpty());
 }
 
 TEST_F(FreezerSocket, OrdersOutOfOrderAreRefused) {

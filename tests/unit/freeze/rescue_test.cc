@@ -164,6 +164,19 @@ TEST_F(RescueTest, AFreezerThatDiesInTheMiddleOfTheThawIsThawed) {
     expect_mended();
 }
 
+TEST_F(RescueTest, AFileSystemThatAKilledThawHasTurnedReadOnlyIsSaidToBeSo) {
+    add_member("a");
+    world_->break_by_killed_thaw("a", true);
+    start_process();
+    ASSERT_THAT(client_->freeze(seconds(20)), Succeeds());
+    kill_freezer();
+    ASSERT_TRUE(wait_until([&] { return !losses().empty(); }));
+    EXPECT_THAT(losses().front().report.failed, ElementsAre(HasSubstr("turned a read-only")));
+    EXPECT_THAT(world_->held(), IsEmpty());
+    client_.reset();
+    EXPECT_FALSE(record_there()) << "there is nothing that another try could mend";
+}
+
 TEST_F(RescueTest, ALostFreezerThawsNoForeignFreeze) {
     add_member("a", 0);
     add_member("foreign", 0);

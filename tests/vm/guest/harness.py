@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from storage import HERE, DemoError, run
+from storage import HERE, VOLUMES, DemoError, run
 
 CASES = []
 SNAPSHOT_DEVICE = re.compile("--q[0-9a-f]{16}(-cow)?$")
@@ -187,6 +187,13 @@ def leaks():
     return [f"device-mapper device {name} is left" for name in orphans]
 
 
+def read_only(names=tuple(volume.name for volume in VOLUMES)):
+    """The file systems at these mount points that the kernel has turned read-only, which a failed write does not tell from frozen ones."""
+    with open("/proc/self/mounts", encoding="utf-8") as file:
+        mounts = [line.split() for line in file]
+    return [f"{mount[1]} has become read-only" for mount in mounts if mount[1] in names and "ro" in mount[3].split(",")]
+
+
 def run_cases(only):
     failed = False
     for sentence, function in CASES:
@@ -200,13 +207,15 @@ def run_cases(only):
             missing = str(tool)
         except (DemoError, OSError, ValueError, KeyError, IndexError, subprocess.SubprocessError) as error:
             problems.append(f"{type(error).__name__}: {error}")
-        problems += [f"left behind: {leak}" for leak in leaks()]
+        problems += [f"left behind: {leak}" for leak in leaks() + read_only()]
         for problem in problems:
             print(f"  {problem}")
         if problems:
             failed = True
             give_up_all_sets()
-            for line in run("journalctl", "-q", "-b", "-o", "short-monotonic", "-n", "25", "-u", "quiesced*", check=False).stdout.splitlines():
+            said = run("journalctl", "-q", "-b", "-o", "short-monotonic", "-n", "25", "-u", "quiesced*", check=False).stdout
+            said += run("journalctl", "-q", "-b", "-k", "-o", "short-monotonic", "-n", "15", "-p", "warning", check=False).stdout
+            for line in said.splitlines():
                 print(f"  | {line}")
         if missing and not problems:
             print(f"skip - {sentence} (missing: {missing})", flush=True)
