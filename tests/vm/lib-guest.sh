@@ -112,7 +112,8 @@ guest_own_image() {
 
 # Sets the array guest_command to QEMU's command line.
 # usage: guest_compose DIRECTORY IMAGE ACCELERATOR MEMORY CONSOLE KERNEL_WORDS DISK... -- SHARE...
-# DISK is NAME:SIZE, SHARE is HOSTDIR:TAG, CONSOLE is log or terminal.
+# DISK is NAME:SIZE, SHARE is HOSTDIR:TAG, CONSOLE is log or terminal. `suffix` is that of the kernel's files, `root` the volume
+# with the root file system; both may be empty.
 guest_compose() {
     local directory=$1 image=$2 accelerator=$3 memory=$4 console=$5 words=$6 name cache=unsafe
     shift 6
@@ -120,6 +121,7 @@ guest_compose() {
         -nodefaults -no-user-config -no-reboot -display none -nic none -rtc base=utc)
     # mitigations and the like cost an emulated machine time. No needs-update: the image's /etc and /var are up to date.
     words="root=/dev/vda rw console=ttyS0 panic=-1 mitigations=off audit=0 apparmor=0 systemd.condition-needs-update=false $words"
+    [[ -z ${root:-} ]] || words+=" quiesced.root=$root"
     case $accelerator in
     kvm) guest_command+=(-accel kvm -cpu host) ;;
     tcg)
@@ -129,7 +131,7 @@ guest_compose() {
         words+=' tsc=reliable no_timer_check cryptomgr.notests'
         ;;
     esac
-    guest_command+=(-kernel "$image/kernel" -initrd "$image/initrd")
+    guest_command+=(-kernel "$image/kernel${suffix:-}" -initrd "$image/initrd${suffix:-}")
     # The killed QEMU of a guest that starts again must not have kept the overlay's tables to itself.
     [[ $guest_persistent == yes ]] && cache=writeback
     guest_command+=(-drive "if=none,id=root,file=$directory/root.qcow2,format=qcow2,cache=$cache,discard=unmap"
@@ -170,13 +172,16 @@ guest_is_running() {
 
 # Starts guest_command in the background: `bound` to this script's life or `free`.
 guest_spawn() {
-    local directory=$1 bond=$2 pid tick
+    local directory=$1 bond=$2 pid tick share
     local -a how=(setsid)
     [[ $bond == free ]] || how=(setpriv --pdeathsig KILL) # QEMU must not outlive us, not even when we are killed
     "${how[@]}" "${guest_command[@]}" </dev/null >"$directory/qemu.log" 2>&1 &
     pid=$!
     disown "$pid"
     echo "$pid" >"$directory/pid"
+    # Its session shares the processors as ours does (sched_autogroup); a new one would begin anew.
+    share=$(sed 's/.*nice //' /proc/self/autogroup 2>/dev/null) && [[ $share -gt 0 ]] &&
+        { echo "$share" >"/proc/$pid/autogroup"; } 2>/dev/null
     for ((tick = 0; tick < 100; tick++)); do # until the new process is no copy of this one any more
         if guest_is_running "$directory" || ! kill -0 "$pid" 2>/dev/null; then
             break

@@ -62,6 +62,10 @@ image_sources() {
             if (match($5, /-(updates|security)$/)) release = suite substr($5, RSTART)
             print "deb " $2 " " release " main" }' <<<"$targets" | sort -u)
     fi
+    # The newer kernel of `vm --kernel backports`. The suite after stable has no backports of its own yet worth a second kernel.
+    if [[ $suite == bookworm ]]; then
+        lines+=$'\n'$(awk -v suite="$suite" '$3 == suite { print "deb " $2 " " suite "-backports main"; exit }' <<<"$lines")
+    fi
     sort <<<"$lines"
 }
 
@@ -116,7 +120,7 @@ image_build() {
         --dpkgopt='path-exclude=/lib/modules/*/kernel/drivers/hwmon/*' \
         --dpkgopt='path-exclude=/lib/modules/*/kernel/drivers/net/ethernet/*' \
         --dpkgopt='path-exclude=/lib/modules/*/kernel/drivers/net/wireless/*' \
-        --customize-hook="'$vm_home/image.customize' \"\$1\" '$work/out'" \
+        --customize-hook="'$vm_home/image.customize' \"\$1\" '$work/out' $suite" \
         "$suite" "$work/root" "${sources[@]}" >"$log" 2>&1 </dev/null || {
         say "mmdebstrap failed. The end of its log:"
         tail -n 20 "$log" | sed 's/^/  | /' >&2
