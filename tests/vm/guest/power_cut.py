@@ -184,9 +184,9 @@ def volumes_now():
 
 
 def settled(wanted):
-    """Whether the group has these volumes, all of them active, and nothing more."""
+    """Whether the group has these volumes and nothing more, all of them active; thin snapshots are not, by LVM's own default."""
     rows = volumes_now()
-    return sorted(row["lv_name"] for row in rows) == wanted and all(row["lv_active"] == "active" for row in rows)
+    return sorted(row["lv_name"] for row in rows) == wanted and all(row["lv_active"] == "active" or row["lv_attr"].endswith("k") for row in rows)
 
 
 def check_clean(wanted):
