@@ -53,8 +53,8 @@ def hook_vmtools_scripts():
 
 @case("open-vm-tools' real sync driver freezes by itself, refuses what we froze (12.2), and its freezeFail then leaves nothing frozen")
 def hook_vmtools_sync_driver():
-    tools = run("vmtoolsd", check=False)
-    expect("needs to run inside a virtual machine" in tools.stdout + tools.stderr, f"vmtoolsd runs here: {tools}")
+    tools = run("timeout", "60", "vmtoolsd", check=False)
+    expect(tools.returncode == 1, f"vmtoolsd runs here: {tools}")
     run("quiescectl", "hook", "install", "open-vm-tools")
     try:
         alone = SyncDriver(LUN[0])
