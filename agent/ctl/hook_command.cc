@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <future>
 #include <iostream>
+#include <string_view>
 
 #include "base/file.h"
 #include "ctl/commands.h"
@@ -49,13 +51,14 @@ void lower_marker(const Request& request) {
 /// From nothing up to: everything frozen, LUNs and volumes of the guest cut.
 ExitCode freeze_for(const Context& context, const HookConfig& config) {
     auto& client = context.client;
+    // A set that this tool never thawed: it, or the host, has lost it. One that another tool holds is refused by CreateSet.
+    if (const auto left = held_set(context.request); !left.empty()) static_cast<void>(client.abort(left));
+    // Meanwhile; it runs a program, and must be there before anything is frozen. Whatever the way out, its end is waited for.
+    const auto marker = std::async(std::launch::async, [&context] { raise_marker(context.request); });
     const auto volumes = client.volumes();
     if (!volumes) return complain(volumes.error());
     const auto chosen = choose_hook_volumes(config, *volumes);
     if (chosen.names.empty()) return complain({ExitCode::refused, "", "there is no volume to freeze. See: quiescectl volumes, and hook.conf"});
-    // A set that this tool never thawed: it, or the host, has lost it. One that another tool holds is refused by CreateSet.
-    if (const auto left = held_set(context.request); !left.empty()) static_cast<void>(client.abort(left));
-    raise_marker(context.request);
     const auto set = client.create(chosen.names, {.deadline = config.deadline, .bind = false, .providers = chosen.providers});
     if (!set) return complain(set.error());
     // Before anything is frozen: a thaw that comes early has to find it.
@@ -64,6 +67,7 @@ ExitCode freeze_for(const Context& context, const HookConfig& config) {
         return complain(noted.error());
     }
     for (const char* name : {"Prepare", "Freeze", "Snapshot"}) {
+        if (name == std::string_view("Freeze")) marker.wait();
         const auto done = client.step(*set, name);
         if (done) continue;
         static_cast<void>(client.abort(*set)); // thawed already, if the daemon failed it

@@ -41,7 +41,7 @@ TEST_F(DeclaredWriters, OfTheSameOrderRunSideBySide) {
 TEST_F(DeclaredWriters, TenOfTheSameOrderThatTakeATenthOfASecondRunSideBySide) {
     // Each goes on when all have begun: fewer at once, and all would be killed by their limit.
     for (int i = 0; i < 10; ++i)
-        declare_logging("w" + std::to_string(i), "limit = 30s\n", "touch $here/begun.$1.$$\nwhile [ $(ls $here | grep -c ^begun.$1) -lt 10 ]; do sleep 0.01; done\nsleep 0.1");
+        declare_logging("w" + std::to_string(i), "limit = 10s\n", "touch $here/begun.$1.$$\nwhile [ $(ls $here | grep -c ^begun.$1) -lt 10 ]; do sleep 0.01; done\nsleep 0.1");
     const auto writers = make();
     const auto frozen = freeze(*writers);
     ASSERT_TRUE(frozen) << frozen.error().message();
