@@ -132,13 +132,15 @@ public:
                                          Stream{std::move(err), &outcome_.errors}} {}
 
     Result<ChildOutcome> finish(Monotonic::time_point deadline) {
-        while (!poll_once(deadline)) {
-            if (Monotonic::now() < deadline) continue;
-            if (outcome_.timed_out) {
+        bool killed = false;
+        while (!poll_once(Limit(deadline, killed ? nullptr : options_.interrupt))) {
+            const bool interrupted = !killed && options_.interrupt != nullptr && options_.interrupt->raised();
+            if (!interrupted && Monotonic::now() < deadline) continue;
+            if (std::exchange(killed, true)) {
                 outcome_.stuck = true;
                 break;
             }
-            outcome_.timed_out = true;
+            (interrupted ? outcome_.interrupted : outcome_.timed_out) = true;
             deadline = Monotonic::now() + kKillGrace;
             ::kill(-child_, SIGKILL);
             ::kill(child_, SIGKILL); // it may have moved to another group
@@ -160,14 +162,15 @@ public:
 
 private:
     /// Moves what can be moved. Returns true when the child is gone.
-    bool poll_once(Monotonic::time_point deadline) {
+    bool poll_once(const Limit& limit) {
         if (rest_.empty()) in_.reset();
         // A negative descriptor is one that poll() leaves out.
-        std::array<pollfd, 4> fds{{{pidfd_.get(), POLLIN, 0},
+        std::array<pollfd, 5> fds{{{pidfd_.get(), POLLIN, 0},
                                    {in_.get(), POLLOUT, 0},
                                    {streams_[0].fd.get(), POLLIN, 0},
-                                   {streams_[1].fd.get(), POLLIN, 0}}};
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Monotonic::now()).count();
+                                   {streams_[1].fd.get(), POLLIN, 0},
+                                   {limit.fd(), POLLIN, 0}}};
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(limit.until - Monotonic::now()).count();
         if (::poll(fds.data(), fds.size(), static_cast<int>(std::clamp<std::int64_t>(left, 0, INT_MAX))) <= 0)
             return false;
         if (fds[0].revents != 0) return true;

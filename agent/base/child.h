@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/limit.h"
 #include "base/result.h"
 
 namespace quiesced {
@@ -18,7 +19,8 @@ struct ChildOutcome {
     std::string output;     ///< standard output, at most ChildOptions::output_limit bytes
     std::string errors;     ///< standard error, likewise
     bool timed_out = false; ///< the limit passed; its whole process group was killed
-    bool stuck = false;     ///< timed out, and blocked in the kernel, so that even SIGKILL waits; it dies later
+    bool interrupted = false; ///< it was called off; likewise
+    bool stuck = false;     ///< one of both, and blocked in the kernel, so that even SIGKILL waits; it dies later
     bool truncated = false; ///< it wrote more than the limit; the rest was read and dropped
 };
 
@@ -27,6 +29,7 @@ struct ChildOptions {
     std::vector<std::string> environment;   ///< "NAME=value"; the child's whole environment. Empty: PATH and LC_ALL=C
     std::chrono::milliseconds limit{60000}; ///< from the start; then SIGKILL to the process group
     std::size_t output_limit = 1024 * 1024; ///< bytes, for each of the two streams
+    const Interrupt* interrupt = nullptr;   ///< calls it off: SIGKILL to the process group, as after the limit
 };
 
 /// How long a killed child is waited for: one that writes to a frozen file system dies only after the thaw.

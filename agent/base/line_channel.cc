@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -19,21 +20,22 @@ constexpr std::size_t kFirstBuffer = 64U * 1024U;
 
 LineChannel::LineChannel(UniqueFd socket) : socket_(std::move(socket)), buffer_(kFirstBuffer, '\0') {}
 
-Result<void> LineChannel::wait(short events, Monotonic::time_point deadline) const {
+Result<void> LineChannel::wait(short events, const Limit& limit) const {
     while (true) {
-        const auto left = deadline - Monotonic::now();
+        if (limit.interrupted()) return fail(ErrorKind::wrong_state, "the wait was called off");
+        const auto left = limit.until - Monotonic::now();
         if (left <= left.zero()) return fail(ErrorKind::deadline, "the time limit passed");
         const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
-        const timespec limit{.tv_sec = static_cast<time_t>(seconds.count()), .tv_nsec = (left - seconds).count()};
-        pollfd entry{.fd = socket_.get(), .events = events, .revents = 0};
+        const timespec longest{.tv_sec = static_cast<time_t>(seconds.count()), .tv_nsec = (left - seconds).count()};
+        std::array<pollfd, 2> entries{{{socket_.get(), events, 0}, {limit.fd(), POLLIN, 0}}};
         // ppoll and not poll: whole milliseconds are a large part of a short window.
-        const int ready = ::ppoll(&entry, 1, &limit, nullptr);
-        if (ready > 0) return {};
+        const int ready = ::ppoll(entries.data(), entries.size(), &longest, nullptr);
+        if (entries[0].revents != 0) return {};
         if (ready < 0 && errno != EINTR) return fail_errno("cannot wait for the connection");
     }
 }
 
-Result<void> LineChannel::write_line(std::string_view line, Monotonic::time_point deadline) {
+Result<void> LineChannel::write_line(std::string_view line, const Limit& limit) {
     if (line.size() > kLineLimit)
         return fail(ErrorKind::limit, "a message of " + std::to_string(line.size()) + " bytes is longer than a line may be");
     if (!socket_) return fail(ErrorKind::lost, "the connection is closed");
@@ -43,7 +45,7 @@ Result<void> LineChannel::write_line(std::string_view line, Monotonic::time_poin
         if (sent >= 0) {
             line.remove_prefix(static_cast<std::size_t>(sent));
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            if (auto ready = wait(POLLOUT, deadline); !ready) return ready;
+            if (auto ready = wait(POLLOUT, limit); !ready) return ready;
         } else if (errno == EPIPE || errno == ECONNRESET) {
             return fail(ErrorKind::lost, "it closed the connection");
         } else if (errno != EINTR) {
@@ -53,7 +55,7 @@ Result<void> LineChannel::write_line(std::string_view line, Monotonic::time_poin
     return {};
 }
 
-Result<void> LineChannel::receive(Monotonic::time_point deadline) {
+Result<void> LineChannel::receive(const Limit& limit) {
     if (start_ > 0) {
         std::memmove(buffer_.data(), buffer_.data() + start_, end_ - start_);
         end_ -= start_;
@@ -64,7 +66,7 @@ Result<void> LineChannel::receive(Monotonic::time_point deadline) {
         return fail(ErrorKind::limit, "it sent a line of more than " + std::to_string(kLineLimit) + " bytes");
     if (end_ == buffer_.size()) buffer_.resize(std::min(buffer_.size() * 4, kLineLimit));
     while (true) {
-        if (auto ready = wait(POLLIN, deadline); !ready) return ready;
+        if (auto ready = wait(POLLIN, limit); !ready) return ready;
         const auto got = ::recv(socket_.get(), buffer_.data() + end_, buffer_.size() - end_, MSG_DONTWAIT);
         if (got > 0) {
             end_ += static_cast<std::size_t>(got);
@@ -77,7 +79,7 @@ Result<void> LineChannel::receive(Monotonic::time_point deadline) {
     }
 }
 
-Result<std::string_view> LineChannel::read_line(Monotonic::time_point deadline) {
+Result<std::string_view> LineChannel::read_line(const Limit& limit) {
     if (!socket_) return fail(ErrorKind::lost, "the connection is closed");
     while (true) {
         const void* newline = std::memchr(buffer_.data() + scanned_, '\n', end_ - scanned_);
@@ -89,7 +91,7 @@ Result<std::string_view> LineChannel::read_line(Monotonic::time_point deadline) 
             return line;
         }
         scanned_ = end_;
-        if (auto received = receive(deadline); !received) return pass(received);
+        if (auto received = receive(limit); !received) return pass(received);
     }
 }
 

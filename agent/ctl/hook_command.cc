@@ -5,11 +5,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <future>
 #include <iostream>
+#include <string_view>
 
 #include "base/file.h"
 #include "ctl/commands.h"
 #include "ctl/hook_config.h"
+#include "ctl/hook_marker.h"
 #include "ctl/hook_tools.h"
 
 namespace quiesced {
@@ -34,15 +37,28 @@ ExitCode print_done(const Request& request, const std::string& set, const char* 
     return ExitCode::ok;
 }
 
+/// Of the tools, qemu-ga alone answers with a number. A freeze without the marker is better than none.
+void raise_marker(const Request& request) {
+    if (request.hook_tool != "qemu-ga") return;
+    if (const auto raised = HookMarker(request.run_directory).raise(); !raised)
+        std::cerr << "quiescectl: qemu-ga will answer that it froze nothing, and libvirt then thaws after its deadline only: " << raised.error().message() << "\n";
+}
+
+void lower_marker(const Request& request) {
+    if (request.hook_tool == "qemu-ga") HookMarker(request.run_directory).lower();
+}
+
 /// From nothing up to: everything frozen, LUNs and volumes of the guest cut.
 ExitCode freeze_for(const Context& context, const HookConfig& config) {
     auto& client = context.client;
+    // A set that this tool never thawed: it, or the host, has lost it. One that another tool holds is refused by CreateSet.
+    if (const auto left = held_set(context.request); !left.empty()) static_cast<void>(client.abort(left));
+    // Meanwhile; it runs a program, and must be there before anything is frozen. Whatever the way out, its end is waited for.
+    const auto marker = std::async(std::launch::async, [&context] { raise_marker(context.request); });
     const auto volumes = client.volumes();
     if (!volumes) return complain(volumes.error());
     const auto chosen = choose_hook_volumes(config, *volumes);
     if (chosen.names.empty()) return complain({ExitCode::refused, "", "there is no volume to freeze. See: quiescectl volumes, and hook.conf"});
-    // A set that this tool never thawed: it, or the host, has lost it. One that another tool holds is refused by CreateSet.
-    if (const auto left = held_set(context.request); !left.empty()) static_cast<void>(client.abort(left));
     const auto set = client.create(chosen.names, {.deadline = config.deadline, .bind = false, .providers = chosen.providers});
     if (!set) return complain(set.error());
     // Before anything is frozen: a thaw that comes early has to find it.
@@ -51,6 +67,7 @@ ExitCode freeze_for(const Context& context, const HookConfig& config) {
         return complain(noted.error());
     }
     for (const char* name : {"Prepare", "Freeze", "Snapshot"}) {
+        if (name == std::string_view("Freeze")) marker.wait();
         const auto done = client.step(*set, name);
         if (done) continue;
         static_cast<void>(client.abort(*set)); // thawed already, if the daemon failed it
@@ -67,6 +84,7 @@ ClientError not_cut_yet(const std::string& set, const Answer<std::string>& state
 
 /// The tool has thawed already what it knows of; now the rest, the writers, and the set is finished.
 ExitCode thaw_for(const Context& context) {
+    lower_marker(context.request); // the tool has thawed it
     const auto set = held_set(context.request);
     if (set.empty()) return print_done(context.request, set, ""); // thawed before, or never frozen
     // The freeze is still under way, its caller has given it up: Thaw would wait for its end, and it could yet be called good.
@@ -82,6 +100,7 @@ ExitCode thaw_for(const Context& context) {
 
 /// The tool's snapshot failed: what was cut here is of no use.
 ExitCode abort_for(const Context& context) {
+    lower_marker(context.request);
     const auto set = held_set(context.request);
     if (set.empty()) return print_done(context.request, set, "");
     const auto aborted = context.client.abort(set);
@@ -129,6 +148,7 @@ ExitCode run_hook(const Context& context) {
     const auto config = read_hook_config(request.hook_config);
     if (!config) return complain(config.error());
     const auto code = freeze_for(context, *config);
+    if (code != ExitCode::ok) lower_marker(request);
     return code != ExitCode::ok && config->may_fail ? ExitCode::ok : code;
 }
 

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <linux/loop.h>
 #include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
@@ -22,6 +21,7 @@
 #include "base/file.h"
 #include "base/scope_exit.h"
 #include "base/unique_fd.h"
+#include "ctl/loop_device.h"
 
 namespace quiesced {
 namespace {
@@ -36,26 +36,6 @@ bool writable(const std::string& file) {
 }
 
 int errno_of(int result) { return result == 0 ? 0 : errno; }
-
-/// A loop device on the file, which goes by itself when nothing uses it any more.
-int attach_loop(int file, UniqueFd& device, std::string& path) {
-    const UniqueFd control(::open("/dev/loop-control", O_RDWR | O_CLOEXEC));
-    if (!control) return errno;
-    // Somebody else may take the free one between these calls.
-    for (int attempt = 0; attempt < 16; ++attempt) {
-        const int number = ::ioctl(control.get(), LOOP_CTL_GET_FREE);
-        if (number < 0) return errno;
-        path = "/dev/loop" + std::to_string(number);
-        device.reset(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-        if (!device) return errno;
-        loop_config config{}; // Linux 5.8
-        config.fd = static_cast<__u32>(file);
-        config.info.lo_flags = LO_FLAGS_AUTOCLEAR;
-        if (::ioctl(device.get(), LOOP_CONFIGURE, &config) == 0) return 0;
-        if (errno != EBUSY) return errno;
-    }
-    return EBUSY;
-}
 
 } // namespace
 
@@ -88,19 +68,18 @@ LoopFacts probe_loop(const std::string& folder) {
     const auto made = run_child({"mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", image});
     if (!made) return stop("make a file system", made.error().message());
     if (made->exit_status != 0) return stop("make a file system", made->errors);
-    UniqueFd device;
-    std::string device_path;
-    if (const int error = attach_loop(file.get(), device, device_path); error != 0) return stop("make a loop device", std::strerror(error));
+    const auto device = attach_loop(file.get());
+    if (!device) return stop("make a loop device", std::strerror(device.error().error_number));
     if (::mkdir(mount_point.c_str(), 0700) != 0) return stop("make a folder", std::strerror(errno));
     const ScopeExit remove_mount_point([&] { ::rmdir(mount_point.c_str()); });
-    if (::mount(device_path.c_str(), mount_point.c_str(), "ext4", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) return stop("mount a file system", std::strerror(errno));
+    if (::mount(device->path.c_str(), mount_point.c_str(), "ext4", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) return stop("mount a file system", std::strerror(errno));
     const ScopeExit unmount([&] { ::umount2(mount_point.c_str(), MNT_DETACH); });
 
     // Whatever is found there: only what was just made may be frozen.
     const UniqueFd top(::open(mount_point.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     struct stat of_top {}, of_device {};
     struct statfs kind {};
-    facts.identity = top && ::fstat(top.get(), &of_top) == 0 && ::fstat(device.get(), &of_device) == 0 && S_ISBLK(of_device.st_mode) && of_top.st_dev == of_device.st_rdev &&
+    facts.identity = top && ::fstat(top.get(), &of_top) == 0 && ::fstat(device->fd.get(), &of_device) == 0 && S_ISBLK(of_device.st_mode) && of_top.st_dev == of_device.st_rdev &&
                      ::fstatfs(top.get(), &kind) == 0 && kind.f_type == EXT4_SUPER_MAGIC;
     if (!facts.identity) return facts;
     facts.freeze = errno_of(::ioctl(top.get(), FIFREEZE, 0));

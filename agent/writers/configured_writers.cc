@@ -132,7 +132,7 @@ Result<void> ConfiguredWriters::settle(Group group, const WriterContext& context
         auto error = std::exchange(entry.error, std::nullopt);
         if (!error) continue;
         entry.report.error = error->message();
-        if (!entry.may_fail) {
+        if (!entry.may_fail || interrupt_.raised()) {
             if (result) result = tl::unexpected<Error>(std::move(*error));
             continue;
         }
@@ -148,17 +148,17 @@ Result<void> ConfiguredWriters::settle(Group group, const WriterContext& context
 
 Result<void> ConfiguredWriters::prepare(const WriterContext& context, const Inventory& inventory) {
     if (frozen_) return fail(ErrorKind::wrong_state, "the writers are frozen already");
-    if (cancelled_) return cancelled();
+    if (interrupt_.raised()) return cancelled();
     auto selection = select(context.volumes, inventory);
     if (!selection) return pass(selection);
     entries_ = std::move(selection->entries);
     notes_ = std::move(selection->notes);
     const Group all{0, entries_.size()};
     at_once(entries_, all, [&](Entry& entry) {
-        if (auto done = entry.writer->prepare(context, Monotonic::now() + entry.limit); !done) entry.error = std::move(done).error();
+        if (auto done = entry.writer->prepare(context, {Monotonic::now() + entry.limit, &interrupt_}); !done) entry.error = std::move(done).error();
     });
     auto prepared = settle(all, context);
-    if (prepared && cancelled_) prepared = cancelled();
+    if (interrupt_.raised()) prepared = cancelled();
     if (!prepared) entries_.clear();
     return prepared;
 }
@@ -181,24 +181,25 @@ Result<void> ConfiguredWriters::keep_record(const WriterContext& context, std::s
 }
 
 Result<void> ConfiguredWriters::freeze_group(Group group, const WriterContext& context) {
-    if (cancelled_) return cancelled();
+    if (interrupt_.raised()) return cancelled();
     // Before they begin: whatever happens to this process, they get their thaw.
     if (auto kept = keep_record(context, group.second); !kept) return kept;
     at_once(entries_, group, [&](Entry& entry) {
         if (entry.out) return;
         entry.begun = true;
         const auto start = Monotonic::now();
-        if (auto done = entry.writer->freeze(context, start + entry.limit); !done) entry.error = std::move(done).error();
+        if (auto done = entry.writer->freeze(context, {start + entry.limit, &interrupt_}); !done) entry.error = std::move(done).error();
         entry.report.freeze_ms = to_ms(Monotonic::now() - start);
     });
     auto settled = settle(group, context);
-    if (settled && cancelled_) return cancelled();
+    // Whatever they say then follows from it.
+    if (interrupt_.raised()) return cancelled();
     return settled;
 }
 
 Result<std::size_t> ConfiguredWriters::freeze(const WriterContext& context) {
     if (frozen_) return fail(ErrorKind::wrong_state, "the writers are frozen already");
-    if (cancelled_) return cancelled();
+    if (interrupt_.raised()) return cancelled();
     frozen_ = true;
     context_ = context;
     for (const auto& group : groups()) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -9,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/limit.h"
 #include "config.h"
 #include "writers/outside.h"
 #include "writers/units.h"
@@ -40,7 +40,7 @@ public:
     Result<void> prepare(const WriterContext& context, const Inventory& inventory) override;
     Result<std::size_t> freeze(const WriterContext& context) override;
     std::vector<std::string> thaw(const WriterContext& context) override;
-    void cancel() override { cancelled_ = true; }
+    void cancel() override { interrupt_.raise(); }
     [[nodiscard]] std::vector<std::string> notes() const override { return notes_; }
     [[nodiscard]] std::vector<WriterReport> report() const override;
 
@@ -76,7 +76,7 @@ private:
     WriterContext context_; ///< of the last freeze(), for the destructor
     bool frozen_ = false;
     std::vector<std::string> notes_;
-    std::atomic<bool> cancelled_ = false;
+    Interrupt interrupt_; ///< raised by cancel()
 };
 
 /// The writers for one new set.

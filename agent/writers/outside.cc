@@ -50,6 +50,8 @@ void Outside::kill(const std::string& unit) const {
     ChildOptions options;
     options.limit = kKillLimit;
     static_cast<void>(run_child({"systemctl", "kill", "--signal=KILL", unit + ".service"}, options)); // none is there mostly
+    // Its start may still be queued, when whoever asked for it was killed at once.
+    static_cast<void>(run_child({"systemctl", "stop", unit + ".service"}, options));
 }
 
 } // namespace quiesced

@@ -20,7 +20,7 @@ public:
     /// program's. After `limit` (0: none) systemd ends it, and at its end whatever it left behind.
     [[nodiscard]] std::vector<std::string> wrap(const std::vector<std::string>& argv, const std::vector<std::string>& environment, const std::string& unit,
                                                 std::chrono::milliseconds limit) const;
-    /// Kills what is left of such a unit; for one that did not end when it should. At most 5 s.
+    /// Kills what is left of such a unit, and what it may still begin, and waits for its end; for one that did not end when it should. At most 10 s.
     void kill(const std::string& unit) const;
 
 private:

@@ -40,6 +40,7 @@ Result<void> judge(const std::string& path, const std::string& command, const Ch
                         " and was killed with its process group" +
                         (outcome.stuck ? ", but is blocked in the kernel" : "") + words,
                     "See what it waits for.");
+    if (outcome.interrupted) return writer_called_off(what + "in its " + command);
     if (outcome.exit_status == 0) return {};
     return fail(kWriterFailed,
                 what + "failed to " + command + " with exit status " + std::to_string(outcome.exit_status) + words,
@@ -50,28 +51,29 @@ Result<void> judge(const std::string& path, const std::string& command, const Ch
 } // namespace
 
 Result<ChildOutcome> ScriptWriter::run(const char* command, const WriterContext& context,
-                                       Monotonic::time_point deadline) {
+                                       const Limit& limit) {
     // Each time: hours may lie between the reading of the directory and the thaw.
     const auto path = trusted_path(command_.front());
     if (!path) return tl::unexpected<Error>(path.error());
     ChildOptions options;
     options.environment = writer_environment(context);
-    options.limit = std::max(milliseconds(0), std::chrono::ceil<milliseconds>(deadline - Monotonic::now()));
+    options.limit = std::max(milliseconds(0), std::chrono::ceil<milliseconds>(limit.until - Monotonic::now()));
     options.input = writer_message(command, context, options.limit);
     options.output_limit = kOutputLimit;
+    options.interrupt = limit.interrupt;
     auto argv = command_;
     argv.front() = *path;
     argv.emplace_back(command);
     if (!outside_.active()) return run_child(argv, options);
     const auto unit = outside_unit(context.set, name_, command);
     auto outcome = run_child(outside_.wrap(argv, options.environment, unit, options.limit), options);
-    if (!outcome || outcome->timed_out) outside_.kill(unit);
+    if (!outcome || outcome->timed_out || outcome->interrupted) outside_.kill(unit);
     return outcome;
 }
 
-Result<void> ScriptWriter::freeze(const WriterContext& context, Monotonic::time_point deadline) {
-    const auto limit = std::chrono::round<milliseconds>(deadline - Monotonic::now());
-    const auto outcome = run("freeze", context, deadline);
+Result<void> ScriptWriter::freeze(const WriterContext& context, const Limit& limit) {
+    const auto length = std::chrono::round<milliseconds>(limit.until - Monotonic::now());
+    const auto outcome = run("freeze", context, limit);
     if (!outcome) {
         auto error = outcome.error();
         // Of run_child()'s errors only this one can come after the start.
@@ -80,20 +82,20 @@ Result<void> ScriptWriter::freeze(const WriterContext& context, Monotonic::time_
         return tl::unexpected<Error>(std::move(error));
     }
     started_ = true;
-    return judge(command_.front(), "freeze", *outcome, limit);
+    return judge(command_.front(), "freeze", *outcome, length);
 }
 
-Result<void> ScriptWriter::thaw(const WriterContext& context, Monotonic::time_point deadline) {
+Result<void> ScriptWriter::thaw(const WriterContext& context, const Limit& limit) {
     if (!std::exchange(started_, false)) return {};
-    const auto limit = std::chrono::round<milliseconds>(deadline - Monotonic::now());
-    const auto outcome = run("thaw", context, deadline);
+    const auto length = std::chrono::round<milliseconds>(limit.until - Monotonic::now());
+    const auto outcome = run("thaw", context, limit);
     if (!outcome) {
         auto error = outcome.error();
         error.context = "the writer script " + command_.front() + " cannot be run to thaw: " + error.context;
         error.advice = "What its freeze stopped may still be stopped: let it go on by hand.";
         return tl::unexpected<Error>(std::move(error));
     }
-    return judge(command_.front(), "thaw", *outcome, limit);
+    return judge(command_.front(), "thaw", *outcome, length);
 }
 
 WriterUndo ScriptWriter::undo() const { return {.kind = "script", .name = name_, .what = command_, .limit = {}}; }

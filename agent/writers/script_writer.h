@@ -15,7 +15,7 @@ namespace quiesced {
 /// abort: the scripts that exist know these two words, and one that ignored a third would keep its locks.
 ///
 /// It is told of the set as writer_environment() and, on standard input, writer_message() say. Standard output is dropped;
-/// the last line of standard error explains a failure.
+/// the last line of standard error explains a failure. A freeze that is called off is killed with its process group, and gets its thaw.
 ///
 /// Exit status 0 is success. When the script exits, what is left of its process group is killed: a helper that has to
 /// hold a lock until the thaw needs a session of its own (setsid).
@@ -27,13 +27,13 @@ public:
         : name_(std::move(name)), command_(std::move(command)), outside_(std::move(outside)), started_(frozen) {}
 
     [[nodiscard]] const std::string& name() const override { return name_; }
-    /// Errors: deadline (killed), access_denied (could be changed by others), io (cannot be run, or exit status).
-    Result<void> freeze(const WriterContext& context, Monotonic::time_point deadline) override;
-    Result<void> thaw(const WriterContext& context, Monotonic::time_point deadline) override;
+    /// Errors: deadline (killed), wrong_state (called off, and killed), access_denied (could be changed by others), io (cannot be run, or exit status).
+    Result<void> freeze(const WriterContext& context, const Limit& limit) override;
+    Result<void> thaw(const WriterContext& context, const Limit& limit) override;
     [[nodiscard]] WriterUndo undo() const override;
 
 private:
-    Result<ChildOutcome> run(const char* command, const WriterContext& context, Monotonic::time_point deadline);
+    Result<ChildOutcome> run(const char* command, const WriterContext& context, const Limit& limit);
 
     std::string name_;
     std::vector<std::string> command_;

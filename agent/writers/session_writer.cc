@@ -41,6 +41,10 @@ Result<SessionAnswer> parse_session_answer(std::string_view line) {
     return answer;
 }
 
+SessionWriter::~SessionWriter() {
+    if (child_ && !child_->end(Monotonic::now() + kEndLimit)) outside_.kill(unit_);
+}
+
 /// What is left of the program is of no use after an error: it might answer late, and out of step.
 Error SessionWriter::end_after(const char* command, Error error) {
     // A while to let its application go: the connection it holds may need that.
@@ -49,16 +53,17 @@ Error SessionWriter::end_after(const char* command, Error error) {
     if (!ended) outside_.kill(unit_);
     if (error.kind == ErrorKind::lost && ended) error.context += " (exit status " + std::to_string(*ended) + "; the journal has what it said)";
     if (error.kind == ErrorKind::deadline) error.context = "it did not answer in time" + std::string(ended ? " and was ended" : " and was killed with its process group");
+    if (error.kind == ErrorKind::wrong_state) return writer_called_off("the writer session " + name_ + " (" + command_.front() + ")").value();
     error.context = "the writer session " + name_ + " (" + command_.front() + ") failed to " + command + ": " + error.context;
     return error;
 }
 
-Result<void> SessionWriter::ask(const char* command, const WriterContext& context, Monotonic::time_point deadline) {
+Result<void> SessionWriter::ask(const char* command, const WriterContext& context, const Limit& limit) {
     auto& channel = child_->channel();
-    const auto message = writer_message(command, context, std::chrono::round<milliseconds>(deadline - Monotonic::now()));
-    if (auto sent = channel.write_line(message, deadline); !sent)
+    const auto message = writer_message(command, context, std::chrono::round<milliseconds>(limit.until - Monotonic::now()));
+    if (auto sent = channel.write_line(message, limit); !sent)
         return tl::unexpected<Error>(end_after(command, std::move(sent).error()));
-    auto line = channel.read_line(deadline);
+    auto line = channel.read_line(limit);
     if (!line) return tl::unexpected<Error>(end_after(command, std::move(line).error()));
     auto answer = parse_session_answer(*line);
     if (!answer) return tl::unexpected<Error>(end_after(command, std::move(answer).error()));
@@ -67,7 +72,7 @@ Result<void> SessionWriter::ask(const char* command, const WriterContext& contex
     return tl::unexpected<Error>(end_after(command, fail(kWriterFailed, answer->error.empty() ? "it gave no reason" : answer->error).value()));
 }
 
-Result<void> SessionWriter::prepare(const WriterContext& context, Monotonic::time_point deadline) {
+Result<void> SessionWriter::prepare(const WriterContext& context, const Limit& limit) {
     auto argv = command_;
     auto path = trusted_path(argv.front());
     if (!path) return pass(path);
@@ -77,18 +82,18 @@ Result<void> SessionWriter::prepare(const WriterContext& context, Monotonic::tim
     auto child = HeldChild::start(outside_.wrap(argv, environment, unit_, milliseconds(0)), environment);
     if (!child) return pass(child);
     child_.emplace(std::move(*child));
-    return ask("prepare", context, deadline);
+    return ask("prepare", context, limit);
 }
 
-Result<void> SessionWriter::freeze(const WriterContext& context, Monotonic::time_point deadline) {
+Result<void> SessionWriter::freeze(const WriterContext& context, const Limit& limit) {
     if (!child_) return fail(ErrorKind::lost, "the writer session " + name_ + " was not prepared");
     begun_ = true;
-    return ask("freeze", context, deadline);
+    return ask("freeze", context, limit);
 }
 
-Result<void> SessionWriter::thaw(const WriterContext& context, Monotonic::time_point deadline) {
+Result<void> SessionWriter::thaw(const WriterContext& context, const Limit& limit) {
     if (!std::exchange(begun_, false) || !child_) return {}; // its freeze failed, and it was ended then
-    if (auto thawed = ask("thaw", context, deadline); !thawed) return thawed;
+    if (auto thawed = ask("thaw", context, limit); !thawed) return thawed;
     auto ended = child_->end(Monotonic::now() + kEndLimit);
     child_.reset();
     if (!ended) outside_.kill(unit_);

@@ -33,17 +33,21 @@ public:
     /// `command`: the program's full path, and arguments.
     SessionWriter(std::string name, std::vector<std::string> command, Outside outside = Outside())
         : name_(std::move(name)), command_(std::move(command)), outside_(std::move(outside)) {}
+    /// Ends the program, as the end of its input.
+    ~SessionWriter() override;
+    SessionWriter(const SessionWriter&) = delete;
+    SessionWriter& operator=(const SessionWriter&) = delete;
 
     [[nodiscard]] const std::string& name() const override { return name_; }
-    /// Errors of all three: deadline (it was killed), lost (it ended), writer_failed (its words, or no JSON), access_denied, io.
+    /// Errors of all three: deadline (it was killed), wrong_state (called off), lost (it ended), writer_failed (its words, or no JSON), access_denied, io.
     /// After one, the program is ended.
-    Result<void> prepare(const WriterContext& context, Monotonic::time_point deadline) override;
-    Result<void> freeze(const WriterContext& context, Monotonic::time_point deadline) override;
-    Result<void> thaw(const WriterContext& context, Monotonic::time_point deadline) override;
+    Result<void> prepare(const WriterContext& context, const Limit& limit) override;
+    Result<void> freeze(const WriterContext& context, const Limit& limit) override;
+    Result<void> thaw(const WriterContext& context, const Limit& limit) override;
     [[nodiscard]] std::map<std::string, std::string> records() const override { return records_; }
 
 private:
-    Result<void> ask(const char* command, const WriterContext& context, Monotonic::time_point deadline);
+    Result<void> ask(const char* command, const WriterContext& context, const Limit& limit);
     Error end_after(const char* command, Error error);
 
     std::string name_;

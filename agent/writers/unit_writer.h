@@ -15,6 +15,8 @@ namespace quiesced {
 ///
 /// A unit that stands still is not quiesced: what it had in memory is not on the disk. So it keeps members at "filesystem";
 /// one that was stopped has written everything.
+///
+/// A stop that is called off is left to systemd, as the start that follows it: who gives a set up does not wait for a long stop.
 class UnitWriter final : public Writer {
 public:
     /// `frozen`: it is, by a daemon that was lost; only the thaw is left to do.
@@ -23,11 +25,11 @@ public:
 
     [[nodiscard]] const std::string& name() const override { return name_; }
     /// Errors: io (no such unit), and of Units.
-    Result<void> prepare(const WriterContext& context, Monotonic::time_point deadline) override;
+    Result<void> prepare(const WriterContext& context, const Limit& limit) override;
     /// Errors also: busy (somebody else holds it frozen).
-    Result<void> freeze(const WriterContext& context, Monotonic::time_point deadline) override;
+    Result<void> freeze(const WriterContext& context, const Limit& limit) override;
     /// Errors also: lost (somebody else had thawed or started it in the meantime).
-    Result<void> thaw(const WriterContext& context, Monotonic::time_point deadline) override;
+    Result<void> thaw(const WriterContext& context, const Limit& limit) override;
     [[nodiscard]] WriterUndo undo() const override;
 
 private:
@@ -37,6 +39,7 @@ private:
     Units& units_;
     bool begun_;         ///< its freeze or stop began
     bool held_ = false;  ///< and was completed
+    bool called_off_ = false; ///< or called off
 };
 
 } // namespace quiesced

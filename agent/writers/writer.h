@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "base/clock.h"
+#include "base/limit.h"
 #include "base/result.h"
 
 namespace quiesced {
@@ -60,8 +60,15 @@ struct WriterUndo {
     std::chrono::milliseconds limit{60000};
 };
 
+/// What a prepare() or freeze() says that was called off.
+inline tl::unexpected<Error> writer_called_off(const std::string& what) {
+    return fail(ErrorKind::wrong_state, what + " was ended in the middle: the set is given up");
+}
+
 /// One application that writes to the volumes and can be quiesced. One thread at a time. Blocking: never called inside
 /// the window, where a program on a frozen file system would hang and take its deadline with it.
+///
+/// A limit that is called off ends prepare() and freeze() at once, give or take a kill (wrong_state). The thaw, which then follows, is never called off.
 class Writer {
 public:
     Writer() = default;
@@ -73,16 +80,16 @@ public:
     [[nodiscard]] virtual const std::string& name() const = 0;
 
     /// What can be done long before the freeze: log in, look whether all is there. Called at most once, before freeze().
-    virtual Result<void> prepare(const WriterContext& /*context*/, Monotonic::time_point /*deadline*/) { return {}; }
+    virtual Result<void> prepare(const WriterContext& /*context*/, const Limit& /*limit*/) { return {}; }
 
-    /// Brings the application to a consistent state on its volumes and holds it there. Returns by the deadline, give or
+    /// Brings the application to a consistent state on its volumes and holds it there. Returns by the limit, give or
     /// take a kill.
-    virtual Result<void> freeze(const WriterContext& context, Monotonic::time_point deadline) = 0;
+    virtual Result<void> freeze(const WriterContext& context, const Limit& limit) = 0;
 
     /// Lets the application go on. Called exactly once after each freeze(), also after one that failed: a writer that
     /// was killed half-way may hold locks. A writer whose freeze never began has nothing to do and succeeds. An error
     /// also when the application had not been held to the end, although it runs again.
-    virtual Result<void> thaw(const WriterContext& context, Monotonic::time_point deadline) = 0;
+    virtual Result<void> thaw(const WriterContext& context, const Limit& limit) = 0;
 
     /// After the thaw: WriterReport::records.
     [[nodiscard]] virtual std::map<std::string, std::string> records() const { return {}; }
@@ -119,8 +126,8 @@ public:
     /// the last FITHAW has returned. Returns what failed, a message each; nothing when there is nothing to thaw.
     virtual std::vector<std::string> thaw(const WriterContext& context) = 0;
 
-    /// Any thread: a freeze() under way starts no more writers, thaws and fails; one to come fails at once. A writer
-    /// that is at work is waited for, at most for its limit. After a freeze() that succeeded it changes nothing: thaw().
+    /// Any thread: a prepare() or freeze() under way starts no more writers, ends those that are at work (their process groups or units are
+    /// killed), thaws and fails; one to come fails at once. After a freeze() that succeeded it changes nothing: thaw().
     virtual void cancel() = 0;
 
     /// What the last prepare() and freeze() left out and why, for the log and the manifest: a line each.

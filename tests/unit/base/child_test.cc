@@ -55,6 +55,29 @@ TEST(Child, OutputErrorsAndExitStatusComeBack) {
     EXPECT_FALSE(outcome->stuck);
 }
 
+TEST(Child, AnInterruptKillsTheWholeGroupAndLimitsNothingElse) {
+    Interrupt interrupt;
+    ChildOptions options;
+    options.interrupt = &interrupt;
+    const auto normal = sh("echo well", options);
+    ASSERT_TRUE(normal) << normal.error().message();
+    EXPECT_FALSE(normal->interrupted);
+    std::jthread raiser([&] {
+        std::this_thread::sleep_for(milliseconds(200)); // house-allow(sleep): so that it usually has begun
+        interrupt.raise();
+    });
+    const auto start = Monotonic::now();
+    const auto outcome = sh("trap '' TERM; sleep 1000 & echo $!; wait", options);
+    ASSERT_TRUE(outcome) << outcome.error().message();
+    EXPECT_LT(since(start), milliseconds(10000));
+    EXPECT_TRUE(outcome->interrupted);
+    EXPECT_FALSE(outcome->timed_out);
+    EXPECT_FALSE(outcome->stuck);
+    EXPECT_EQ(outcome->exit_status, 128 + SIGKILL);
+    ASSERT_FALSE(outcome->output.empty()) << "200 ms were not enough to begin";
+    EXPECT_TRUE(dies(static_cast<pid_t>(std::stol(outcome->output))));
+}
+
 TEST(Child, ASignalThatEndsItIs128AndItsNumber) {
     EXPECT_EQ(sh("kill -TERM $$")->exit_status, 128 + SIGTERM);
     EXPECT_EQ(sh("kill -KILL $$")->exit_status, 128 + SIGKILL);

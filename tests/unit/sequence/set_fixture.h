@@ -8,8 +8,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <condition_variable>
 #include <filesystem>
 #include <future>
+#include <mutex>
 #include <thread>
 
 #include "freeze/sim_kernel.h"
@@ -30,7 +32,7 @@ inline Error error(ErrorKind kind, std::string context) {
 /// Writers that write down when they were called.
 class FakeWriters : public Writers {
 public:
-    explicit FakeWriters(FakeCalls& calls, SimWorld& world, bool& refuse) : calls_(calls), world_(world), refuse_(refuse) {}
+    FakeWriters(FakeCalls& calls, SimWorld& world, const bool& refuse, const bool& hang) : calls_(calls), world_(world), refuse_(refuse), hang_(hang) {}
     Result<void> prepare(const WriterContext& /*context*/, const Inventory& /*inventory*/) override {
         calls_.add("prepare");
         return {};
@@ -41,6 +43,11 @@ public:
     }
     Result<std::size_t> freeze(const WriterContext& /*context*/) override {
         calls_.add(world_.held().empty() ? "freeze before the window" : "freeze inside the window");
+        if (hang_) {
+            std::unique_lock lock(mutex_);
+            EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(60), [this] { return cancelled_; })) << "nobody cancelled it";
+            return fail(ErrorKind::wrong_state, "the freeze of the writers was cancelled");
+        }
         if (refuse_) return fail(ErrorKind::writer_failed, "postgres said no");
         return 1U;
     }
@@ -48,13 +55,22 @@ public:
         calls_.add(std::string(world_.held().empty() ? "thaw after the window" : "thaw inside the window") + (context.aborted ? ", aborted" : ""));
         return {};
     }
-    void cancel() override { calls_.add("cancel"); }
+    void cancel() override {
+        calls_.add("cancel");
+        const std::lock_guard lock(mutex_);
+        cancelled_ = true;
+        changed_.notify_all();
+    }
     [[nodiscard]] std::vector<std::string> notes() const override { return {}; }
 
 private:
     FakeCalls& calls_;
     SimWorld& world_;
-    bool& refuse_;
+    const bool& refuse_;
+    const bool& hang_; ///< until it is cancelled
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool cancelled_ = false;
 };
 
 /// A journal that notes when it was told what.
@@ -117,7 +133,7 @@ protected:
             return OpenedMount{.fd = UniqueFd(::fcntl(fds_.at(path).get(), F_DUPFD_CLOEXEC, 0)), .identity = world_->identity(path)};
         };
         if (with_writers_)
-            environment.make_writers = [this] { return std::make_unique<FakeWriters>(writer_calls_, *world_, writers_refuse_); };
+            environment.make_writers = [this] { return std::make_unique<FakeWriters>(writer_calls_, *world_, writers_refuse_, writers_hang_); };
         environment.record_directory = directory_.string();
         environment.journal = journal_;
         environment.keeper = &keeper_;
@@ -171,6 +187,7 @@ protected:
     std::unique_ptr<ManifestStore> store_;
     bool with_writers_ = false;
     bool writers_refuse_ = false;
+    bool writers_hang_ = false;
     FakeCalls writer_calls_;
     std::mutex states_mutex_;
     std::vector<std::string> states_;

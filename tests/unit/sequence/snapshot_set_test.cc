@@ -220,6 +220,22 @@ TEST_F(Set, AbortWhileArmingNeverFreezes) {
     EXPECT_EQ(set_->state(), State::failed);
 }
 
+TEST_F(Set, AbortEndsTheWritersFreezeThatIsUnderWay) {
+    with_writers_ = true;
+    writers_hang_ = true;
+    make();
+    auto taking = start(Step::take);
+    for (int i = 0; i < 2000 && writer_calls_.count("freeze before the window") == 0; ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1)); // house-allow(sleep): polls a list
+    EXPECT_TRUE(run(Step::abort));
+    const auto taken = taking.get();
+    ASSERT_FALSE(taken);
+    EXPECT_THAT(taken.error().message(), HasSubstr("aborted on request"));
+    EXPECT_THAT(writer_calls_.all(), ElementsAre("prepare", "freeze before the window", "cancel", "thaw after the window, aborted", "thaw after the window, aborted"));
+    EXPECT_EQ(set_->state(), State::failed);
+    EXPECT_EQ(world_->point(SimCall::freeze, "/srv/data").calls(), 0U);
+}
+
 TEST_F(Set, AFailedUndoIsReportedAndTheOthersStillRun) {
     make();
     plugin_->commit_error = error(ErrorKind::plugin_failed, "pool full");

@@ -38,6 +38,18 @@ TEST_F(DeclaredWriters, OfTheSameOrderRunSideBySide) {
     EXPECT_THAT(sorted_log(), ElementsAre("one freeze", "one thaw", "two freeze", "two thaw"));
 }
 
+TEST_F(DeclaredWriters, TenOfTheSameOrderThatTakeATenthOfASecondRunSideBySide) {
+    // Each goes on when all have begun: fewer at once, and all would be killed by their limit.
+    for (int i = 0; i < 10; ++i)
+        declare_logging("w" + std::to_string(i), "limit = 10s\n", "touch $here/begun.$1.$$\nwhile [ $(ls $here | grep -c ^begun.$1) -lt 10 ]; do sleep 0.01; done\nsleep 0.1");
+    const auto writers = make();
+    const auto frozen = freeze(*writers);
+    ASSERT_TRUE(frozen) << frozen.error().message();
+    EXPECT_EQ(*frozen, 10U);
+    EXPECT_THAT(writers->thaw(context_), IsEmpty());
+    for (const auto& report : writers->report()) EXPECT_TRUE(report.quiesced) << report.name;
+}
+
 TEST_F(DeclaredWriters, OnlyThoseRunThatConcernAMember) {
     std::filesystem::create_directory(root_ + "/a/data");
     std::filesystem::create_symlink(root_ + "/a/data", root_ + "/b/link");

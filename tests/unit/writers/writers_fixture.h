@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -27,26 +28,40 @@ public:
     std::map<std::string, std::string> freezer; ///< unit: FreezerState
     std::vector<std::string> calls;
     std::string refuse; ///< "freeze app.service": this call fails
+    int refusals = 1000; ///< as often
+    std::string hang;   ///< likewise, takes its whole limit
 
-    Result<std::string> state(const std::string& unit, Monotonic::time_point /*deadline*/) override {
+    Result<std::string> state(const std::string& unit, const Limit& /*limit*/) override {
         const std::lock_guard lock(mutex_);
         if (!active.contains(unit)) return fail(ErrorKind::io, "there is no unit " + unit);
         return active.at(unit);
     }
-    Result<std::string> freezer_state(const std::string& unit, Monotonic::time_point /*deadline*/) override {
+    Result<std::string> freezer_state(const std::string& unit, const Limit& /*limit*/) override {
         const std::lock_guard lock(mutex_);
         return freezer.contains(unit) ? freezer.at(unit) : "running";
     }
-    Result<void> freeze(const std::string& unit, Monotonic::time_point /*deadline*/) override { return act("freeze", unit, freezer, "frozen"); }
-    Result<void> thaw(const std::string& unit, Monotonic::time_point /*deadline*/) override { return act("thaw", unit, freezer, "running"); }
-    Result<void> stop(const std::string& unit, Monotonic::time_point /*deadline*/) override { return act("stop", unit, active, "inactive"); }
-    Result<void> start(const std::string& unit, Monotonic::time_point /*deadline*/) override { return act("start", unit, active, "active"); }
+    Result<void> freeze(const std::string& unit, const Limit& limit) override { return act("freeze", unit, limit, freezer, "frozen"); }
+    Result<void> thaw(const std::string& unit, const Limit& limit) override { return act("thaw", unit, limit, freezer, "running"); }
+    Result<void> stop(const std::string& unit, const Limit& limit) override { return act("stop", unit, limit, active, "inactive"); }
+    Result<void> start(const std::string& unit, const Limit& limit) override { return act("start", unit, limit, active, "active"); }
+    /// Whether a call of this name has come.
+    bool called(const std::string& call) {
+        const std::lock_guard lock(mutex_);
+        return std::find(calls.begin(), calls.end(), call) != calls.end();
+    }
 
 private:
-    Result<void> act(const std::string& what, const std::string& unit, std::map<std::string, std::string>& states, const std::string& after) {
-        const std::lock_guard lock(mutex_);
+    Result<void> act(const std::string& what, const std::string& unit, const Limit& limit, std::map<std::string, std::string>& states, const std::string& after) {
+        std::unique_lock lock(mutex_);
         calls.push_back(what + " " + unit);
-        if (calls.back() == refuse) return fail(ErrorKind::writer_failed, "systemd said no");
+        if (calls.back() == hang) {
+            lock.unlock();
+            pollfd called_off{.fd = limit.fd(), .events = POLLIN, .revents = 0};
+            ::poll(&called_off, 1, static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(limit.until - Monotonic::now()).count()));
+            if (limit.interrupted()) return fail(ErrorKind::wrong_state, "called off");
+            return fail(ErrorKind::deadline, "systemd took too long");
+        }
+        if (calls.back() == refuse && refusals-- > 0) return fail(ErrorKind::writer_failed, "systemd said no");
         states[unit] = after;
         return {};
     }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Hypervisors' guest tools drive us: the real qemu-ga by its protocol, open-vm-tools' script as vmbackup calls it."""
+"""Hypervisors' guest tools drive us: the real qemu-ga by its protocol, the scripts of others."""
 import contextlib
 import os
 import signal
@@ -111,12 +111,12 @@ def hook_qemu_ga_refused():
     delete_all_sets()
 
 
-@case("A thaw that comes before the freeze has ended ends it at once; the freeze is an error")
+@case("A thaw that comes before the freeze has ended ends it at once, with the writer that is at work; the freeze is an error")
 def hook_early_thaw():
     os.makedirs("/etc/quiesced/hooks.d", exist_ok=True)
     script, note = "/etc/quiesced/hooks.d/10-slow", "/run/slow-hook-note"
     with open(script, "w", encoding="ascii") as file:
-        file.write(f"#!/bin/sh\ncase $1 in freeze) : >{note}; sleep 10;; esac\n")
+        file.write(f"#!/bin/sh\ncase $1 in freeze) : >{note}; sleep 45;; thaw) echo $QUIESCED_ABORTED >{note};; esac\n")
     os.chmod(script, 0o755)
     try:
         with ours(60, LUN):
@@ -129,37 +129,17 @@ def hook_early_thaw():
             freeze.end(30)
             expect(freeze.error is not None, "the freeze was called good")
             expect(thaw.returncode == 1 and "when the thaw came" in thaw.stderr, f"{thaw}")
-            expect(took < 30, f"the thaw took {took:.1f} s")
+            expect(took < 20, f"the thaw took {took:.1f} s")
             expect(final_state(path) == "failed" and writable_all(LUN, 10), "something is still frozen")
+            with open(note, encoding="ascii") as file:
+                expect(file.read() == "1\n", "the writer had no thaw")
+            units = run("systemctl", "list-units", "--all", "--no-legend", "quiesced-writer-*")
+            expect(not units.strip(), f"its unit is left: {units}")
             print(f"  ended after {took:.1f} s: {thaw.stderr.strip()}")
     finally:
         for name in (script, note):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name)
-    delete_all_sets()
-
-
-@case("open-vm-tools' script freezes as the last one and thaws as the first one, and freezeFail gives the set up")
-def hook_open_vm_tools():
-    run("quiescectl", "hook", "install", "open-vm-tools")
-    scripts = "/etc/vmware-tools/backupScripts.d"
-    try:
-        with ours(60, LUN):
-            def vmbackup(operation):
-                """As vmbackup does: every file by name, downwards for thaw and freezeFail, with the operation and an argument."""
-                names = sorted(os.listdir(scripts), reverse=operation != "freeze")
-                for name in names:
-                    run(f"{scripts}/{name}", operation, "")
-            for end, outcome in (("thaw", "complete"), ("freezeFail", "failed")):
-                vmbackup("freeze")
-                path = newest_set()
-                expect(not writable(LUN[0]), "nothing is frozen")
-                vmbackup(end)
-                expect(final_state(path) == outcome, f"{state(path)} after {end}: {describe(path)['error']}")
-                expect(writable_all(LUN, 10), "something is still frozen")
-            expect("ignoreFrozenFileSystems=true" in run("quiescectl", "hook", "status", "open-vm-tools"), "the status does not say what is missing")
-    finally:
-        run("quiescectl", "hook", "remove", "open-vm-tools")
     delete_all_sets()
 
 
