@@ -106,7 +106,7 @@ void Bus::stop() {
         bindings_.clear();
         sets_.clear();
         plugin_objects_.clear();
-        context_->jobs = nullptr;
+        if (context_) context_->jobs = nullptr;
         jobs_.reset();
         manager_object_.reset();
     });

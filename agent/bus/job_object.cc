@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "bus/job_object.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "bus/permit.h"
@@ -10,6 +11,8 @@ namespace {
 
 /// Smaller steps of the progress are not told.
 constexpr double kStep = 0.01;
+/// LVM takes a merge that has nothing left to do for one that runs, until it looks again.
+constexpr double kAlmost = 0.99;
 
 } // namespace
 
@@ -36,6 +39,7 @@ void JobObject::emit(std::initializer_list<const char*> properties) {
 }
 
 void JobObject::progressed(double fraction) {
+    fraction = std::min(fraction, kAlmost);
     {
         const std::lock_guard lock(mutex_);
         if (status_.state != "running" || fraction < status_.progress + kStep) return;
