@@ -182,8 +182,12 @@ void apply(const Settings& settings, const DaemonOptions& daemon, SetManagerOpti
     writers.limit = settings.script_limit;
     writers.units = make_systemd_units();
     writers.outside = outside_of_unit();
-    // A simulated guest has no applications.
-    if (!daemon.simulated) options.environment.make_writers = [writers] { return make_configured_writers(writers); };
+    // A simulated guest has no applications but those that are simulated, too.
+    if (daemon.simulated) {
+        writers.hooks_directory = daemon.run_directory + "/hooks.d";
+        writers.writers_directory = daemon.run_directory + "/writers.d";
+    }
+    options.environment.make_writers = [writers] { return make_configured_writers(writers); };
     options.most_unfinished = settings.most_unfinished;
     options.most_of_a_caller = settings.most_of_a_caller;
     options.extend_at = static_cast<unsigned>(settings.extend_at);

@@ -50,6 +50,7 @@ Result<void> Bus::serve(SetManager& manager, const Plugins& plugins, std::functi
         .urgent = urgent_,
         .plans = plans_,
         .holds = holds_,
+        .jobs = nullptr,
         .keep_binding = [this](const SetId& id, std::shared_ptr<Binding> binding) {
             events_.post([this, id, binding = std::move(binding)]() mutable {
                 // Its set may be over by now.
@@ -62,6 +63,9 @@ Result<void> Bus::serve(SetManager& manager, const Plugins& plugins, std::functi
     events_.post([&] {
         try {
             manager_object_ = std::make_unique<ManagerObject>(*context_);
+            jobs_ = std::make_unique<Jobs>(
+                *context_, [this](const sdbus::ObjectPath& job) { manager_object_->emitJobAdded(job); }, [this](const sdbus::ObjectPath& job) { manager_object_->emitJobRemoved(job); });
+            context_->jobs = jobs_.get();
             for (const auto& set : manager.sets()) publish(set);
             publish_plugins(plugins.names());
             published.set_value({});
@@ -102,6 +106,8 @@ void Bus::stop() {
         bindings_.clear();
         sets_.clear();
         plugin_objects_.clear();
+        if (context_) context_->jobs = nullptr;
+        jobs_.reset();
         manager_object_.reset();
     });
     events_.finish();

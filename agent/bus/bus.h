@@ -11,6 +11,7 @@
 
 #include "bus/bus_context.h"
 #include "bus/expiry.h"
+#include "bus/jobs.h"
 #include "bus/manager_object.h"
 #include "bus/plugin_object.h"
 #include "bus/snapshot_set_object.h"
@@ -74,6 +75,7 @@ private:
     std::map<SetId, std::unique_ptr<SnapshotSetObject>> sets_;
     std::map<SetId, std::shared_ptr<Binding>> bindings_;
     std::map<std::string, std::unique_ptr<PluginObject>> plugin_objects_;
+    std::unique_ptr<Jobs> jobs_;
 
     Expiry expiry_;
     std::atomic<bool> stopping_ = false;

@@ -22,6 +22,8 @@ inline constexpr const char* kManagerPath = "/org/quiesced1";
 
 inline std::string set_path(const SetId& set) { return std::string(kManagerPath) + "/set/" + set.text(); }
 
+class Jobs;
+
 /// What all objects on the bus share. The threads: handlers run on the bus's own one, which must never wait (the library
 /// holds its lock in a handler); what can take long runs on `worker`, KeepAlive on `urgent`, each Plan and ListPlugins on one of `plans`; `events` alone creates and
 /// destroys objects and sends signals and the answers that belong in order with them.
@@ -37,6 +39,7 @@ struct BusContext {
     Executor& urgent;
     PlanCalls& plans;
     Holds& holds;
+    Jobs* jobs; ///< on the events thread; null before serve() and after stop()
     std::function<void(const SetId&, std::shared_ptr<Binding>)> keep_binding; ///< any thread
     std::function<void(const std::vector<std::string>&)> publish_plugins;     ///< these and no others; on the events thread
 };

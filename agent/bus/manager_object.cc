@@ -6,11 +6,13 @@
 #include <memory>
 #include <utility>
 
+#include "bus/jobs.h"
 #include "bus/match_dict.h"
 #include "bus/permit.h"
 #include "bus/plan_dict.h"
 #include "bus/plugin_object.h"
 #include "bus/volume_dict.h"
+#include "bus/writer_dict.h"
 
 namespace quiesced {
 namespace {
@@ -214,6 +216,17 @@ void ManagerObject::ListPlugins(sdbus::Result<std::vector<sdbus::ObjectPath>>&& 
     });
 }
 
+void ManagerObject::ListWriters(sdbus::Result<std::vector<Dict>>&& result, Dict options) {
+    const Reply<std::vector<Dict>> reply(std::move(result));
+    when_permitted(context_, getObject(), reply, options, {.action = Action::inspect}, [&context = context_, reply](const Caller&) {
+        context.worker.post([&manager = context.manager, reply] {
+            std::vector<Dict> writers;
+            for (const auto& status : manager.writers()) writers.push_back(writer_to_dict(status));
+            reply.values(writers);
+        });
+    });
+}
+
 void ManagerObject::ListSets(sdbus::Result<std::vector<sdbus::ObjectPath>>&& result, Dict options) {
     const Reply<std::vector<sdbus::ObjectPath>> reply(std::move(result));
     when_permitted(context_, getObject(), reply, options, {.action = Action::inspect}, [&manager = context_.manager, reply](const Caller&) {
@@ -232,6 +245,13 @@ void ManagerObject::ListLeases(sdbus::Result<std::vector<Dict>>&& result, Dict o
             if (!is_final(lease.state)) leases.push_back(lease_to_dict(set->id(), lease, context.holds.held(set->id())));
         }
         reply.values(leases);
+    });
+}
+
+void ManagerObject::ListJobs(sdbus::Result<std::vector<sdbus::ObjectPath>>&& result, Dict options) {
+    const Reply<std::vector<sdbus::ObjectPath>> reply(std::move(result));
+    when_permitted(context_, getObject(), reply, options, {.action = Action::inspect}, [&context = context_, reply](const Caller&) {
+        context.events.post([&context, reply] { reply.values(context.jobs == nullptr ? std::vector<sdbus::ObjectPath>() : context.jobs->paths()); });
     });
 }
 

@@ -24,8 +24,10 @@ private:
     void Plan(sdbus::Result<Dict>&& result, std::vector<std::string> volumes, Dict options) override;
     void MatchDisks(sdbus::Result<std::vector<Dict>>&& result, std::vector<Dict> disks, Dict options) override;
     void ListPlugins(sdbus::Result<std::vector<sdbus::ObjectPath>>&& result, Dict options) override;
+    void ListWriters(sdbus::Result<std::vector<Dict>>&& result, Dict options) override;
     void ListSets(sdbus::Result<std::vector<sdbus::ObjectPath>>&& result, Dict options) override;
     void ListLeases(sdbus::Result<std::vector<Dict>>&& result, Dict options) override;
+    void ListJobs(sdbus::Result<std::vector<sdbus::ObjectPath>>&& result, Dict options) override;
     void Reload(sdbus::Result<>&& result, Dict options) override;
     std::string Version() override { return context_.version; }
 

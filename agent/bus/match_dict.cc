@@ -44,7 +44,7 @@ Result<std::string> read_text(std::size_t index, const std::string& key, const s
 Result<void> read_key(std::size_t index, const std::string& key, const sdbus::Variant& value, DiskClaim& claim) {
     if (key == "size") {
         if (!value.containsValueOfType<std::uint64_t>())
-            return bad(index, "the key 'size' has a value of type '" + value.peekValueType() + "'", "It must be of type 't', in bytes.");
+            return bad(index, "the key 'size' has a value of type '" + std::string(value.peekValueType()) + "'", "It must be of type 't', in bytes.");
         claim.size = Bytes{value.get<std::uint64_t>()};
         return {};
     }

@@ -54,15 +54,16 @@ inline std::string bus_caller(const sdbus::IObject& object) {
 #endif
 }
 
-/// User of that caller, asked of the bus; nullopt when the caller is gone already. Likewise.
+/// User of that caller as the bus has authenticated it; nullopt when the caller is gone already. Likewise.
+/// Not the real user id, for which the library looks into /proc: the process that connected from outside of a container ended then.
 inline std::optional<std::uint32_t> bus_caller_uid(const sdbus::IObject& object) {
     try {
 #if QUIESCED_SDBUS_MAJOR >= 2
-        return object.getCurrentlyProcessedMessage().getCredsUid();
+        return object.getCurrentlyProcessedMessage().getCredsEuid();
 #else
         const auto* message = object.getCurrentlyProcessedMessage();
         if (message == nullptr) return std::nullopt;
-        return message->getCredsUid();
+        return message->getCredsEuid();
 #endif
     } catch (const sdbus::Error&) {
         return std::nullopt;

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "bus/jobs.h"
 #include "bus/permit.h"
 #include "snapshot/manifest.h"
 
@@ -150,13 +151,49 @@ void SnapshotSetObject::Delete(sdbus::Result<>&& result, Dict options) {
     });
 }
 
+namespace {
+
+/// On the events thread, as `over` is, which gets what became of it and the set's manifest then. The job's path. Errors: limit.
+Result<sdbus::ObjectPath> begin_revert(BusContext& context, const std::shared_ptr<SnapshotSet>& set, const std::vector<std::string>& members,
+                                       const std::function<void(const Result<void>&, const std::string&)>& over) {
+    if (context.jobs == nullptr) return fail(ErrorKind::lost, "quiesced is stopping");
+    auto job = context.jobs->begin({.kind = "revert", .set = set->id(), .members = members});
+    if (!job) return pass(job);
+    context.manager.revert(
+        set, members,
+        // The set waits for its threads before it ends, so that it is there when this is called on one of them.
+        [&events = context.events, finished = job->finished, over, &reverted = *set](const Result<void>& outcome) {
+            events.post([finished, over, outcome, manifest = utf8(manifest_to_json(reverted.describe()))] {
+                finished(outcome);
+                if (over) over(outcome, manifest);
+            });
+        },
+        job->watch);
+    return job->path;
+}
+
+} // namespace
+
 void SnapshotSetObject::Revert(sdbus::Result<std::string>&& result, std::vector<std::string> members, Dict options) {
     const Reply<std::string> reply(std::move(result));
     when_permitted(context_, getObject(), reply, options, {.action = Action::revert},
                    [&context = context_, reply, set = set_, members = std::move(members)](const Caller&) {
-        context.manager.revert(set, members, [&events = context.events, reply, &reverted = *set](const Result<void>& outcome) {
-            if (!outcome) return events.post([reply, error = outcome.error()] { reply.error(error); });
-            events.post([reply, manifest = utf8(manifest_to_json(reverted.describe()))] { reply.values(manifest); });
+        context.events.post([&context, reply, set, members] {
+            const auto begun = begin_revert(context, set, members, [reply](const Result<void>& outcome, const std::string& manifest) {
+                outcome ? reply.values(manifest) : reply.error(outcome.error());
+            });
+            if (!begun) reply.error(begun.error());
+        });
+    });
+}
+
+void SnapshotSetObject::StartRevert(sdbus::Result<sdbus::ObjectPath>&& result, std::vector<std::string> members, Dict options) {
+    const Reply<sdbus::ObjectPath> reply(std::move(result));
+    when_permitted(context_, getObject(), reply, options, {.action = Action::revert},
+                   [&context = context_, reply, set = set_, members = std::move(members)](const Caller&) {
+        context.events.post([&context, reply, set, members] {
+            const auto begun = begin_revert(context, set, members, {});
+            begun ? reply.values(*begun) : reply.error(begun.error());
         });
     });
 }

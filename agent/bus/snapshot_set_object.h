@@ -44,6 +44,7 @@ private:
     void Hold(sdbus::Result<sdbus::UnixFd>&& result, Dict options) override;
     void Delete(sdbus::Result<>&& result, Dict options) override;
     void Revert(sdbus::Result<std::string>&& result, std::vector<std::string> members, Dict options) override;
+    void StartRevert(sdbus::Result<sdbus::ObjectPath>&& result, std::vector<std::string> members, Dict options) override;
     void Describe(sdbus::Result<std::string>&& result, Dict options) override;
     std::string Id() override { return set_->id().text(); }
     std::string State() override { return std::string(state_name(set_->state())); }

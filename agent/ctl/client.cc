@@ -28,6 +28,8 @@ constexpr const char* kManager = "/org/quiesced1";
 constexpr const char* kManagerInterface = "org.quiesced1.Manager";
 constexpr const char* kSetInterface = "org.quiesced1.SnapshotSet";
 constexpr const char* kSets = "/org/quiesced1/set/";
+constexpr const char* kJobs = "/org/quiesced1/job/";
+constexpr const char* kJobInterface = "org.quiesced1.Job";
 /// A plugin's finish, a pre-flush and LVM together take minutes; it is the daemon that sets limits.
 constexpr std::chrono::hours kPatience{1};
 
@@ -42,6 +44,8 @@ public:
 private:
     void onSetAdded(const sdbus::ObjectPath&) override {}
     void onSetRemoved(const sdbus::ObjectPath&) override {}
+    void onJobAdded(const sdbus::ObjectPath&) override {}
+    void onJobRemoved(const sdbus::ObjectPath&) override {}
     void onWarning(const std::string& /*set*/, const std::string& /*volume*/, const std::string& /*kind*/, const std::string& /*message*/, const Dict& /*details*/) override {}
 };
 
@@ -195,6 +199,13 @@ Answer<nlohmann::json> Client::plugins(bool refresh) {
     });
 }
 
+Answer<nlohmann::json> Client::writers() {
+    return attempt([this] {
+        const auto proxy = sdbus::createProxy(*connection_, BusServiceName(kService), sdbus::ObjectPath(kManager));
+        return call_for_json(*proxy, kManagerInterface, "ListWriters", options());
+    });
+}
+
 Answer<std::vector<std::string>> Client::sets() {
     return attempt([this] {
         std::vector<std::string> ids;
@@ -234,8 +245,37 @@ Answer<std::string> Client::map(const std::string& set) {
     return attempt_on(set, [&] { return SetProxy(*connection_, set).Map(options()); });
 }
 
-Answer<std::string> Client::revert(const std::string& set, const std::vector<std::string>& members) {
-    return attempt_on(set, [&] { return SetProxy(*connection_, set).Revert(members, {}); });
+Answer<std::string> Client::start_revert(const std::string& set, const std::vector<std::string>& members) {
+    return attempt_on(set, [&] { return id_of(SetProxy(*connection_, set).StartRevert(members, options())); });
+}
+
+Answer<nlohmann::json> Client::job(const std::string& number) {
+    return attempt([&] {
+        const auto proxy = sdbus::createProxy(*connection_, BusServiceName(kService), sdbus::ObjectPath(kJobs + number));
+        auto properties = call_for_json(*proxy, "org.freedesktop.DBus.Properties", "GetAll", std::string(kJobInterface));
+        properties["Job"] = number;
+        return properties;
+    });
+}
+
+Answer<nlohmann::json> Client::jobs() {
+    const auto paths = attempt([this] { return ManagerProxy(*connection_).ListJobs(options()); });
+    if (!paths) return tl::unexpected<ClientError>(paths.error());
+    auto jobs = nlohmann::json::array();
+    for (const auto& path : *paths)
+        if (auto job = this->job(id_of(path))) jobs.push_back(std::move(*job)); // one that is over may be gone meanwhile
+    return jobs;
+}
+
+Answer<void> Client::cancel_job(const std::string& number) {
+    const ClientError unknown{ExitCode::refused, "org.freedesktop.DBus.Error.UnknownObject", "there is no job '" + number + "'. See: quiescectl jobs"};
+    if (number.empty() || number.find_first_not_of("0123456789") != std::string::npos) return tl::unexpected<ClientError>(unknown);
+    auto done = attempt([&] {
+        const auto proxy = sdbus::createProxy(*connection_, BusServiceName(kService), sdbus::ObjectPath(kJobs + number));
+        proxy->callMethod("Cancel").onInterface(kJobInterface).withArguments(options());
+    });
+    if (!done && done.error().name == unknown.name) return tl::unexpected<ClientError>(unknown);
+    return done;
 }
 
 Answer<void> Client::remove(const std::string& set) {

@@ -88,6 +88,8 @@ public:
     Answer<nlohmann::json> match(const nlohmann::json& disks, bool remember, bool forget);
     /// As ListPlugins, and all properties of each plugin: a list of objects. `refresh`: each is asked anew.
     Answer<nlohmann::json> plugins(bool refresh);
+    /// As ListWriters: a list of objects.
+    Answer<nlohmann::json> writers();
     /// Ids, oldest first.
     Answer<std::vector<std::string>> sets();
     /// The new set's id.
@@ -98,8 +100,13 @@ public:
     Answer<std::string> state(const std::string& set);
     /// The manifest with the devices as they are when all snapshots are ready to be mounted.
     Answer<std::string> map(const std::string& set);
-    /// The manifest when all that is not in use is put back; no members: all.
-    Answer<std::string> revert(const std::string& set, const std::vector<std::string>& members);
+    /// Begins to put back all that is not in use; no members: all. The number of the job.
+    Answer<std::string> start_revert(const std::string& set, const std::vector<std::string>& members);
+    /// All properties of a job, and its number as "Job": an object.
+    Answer<nlohmann::json> job(const std::string& number);
+    /// Likewise of all that ListJobs names: a list.
+    Answer<nlohmann::json> jobs();
+    Answer<void> cancel_job(const std::string& number);
     Answer<void> remove(const std::string& set);
     Answer<void> thaw(const std::string& set);
     Answer<void> abort(const std::string& set);

@@ -17,6 +17,7 @@
 #include "ctl/set_text.h"
 #include "ctl/timeline_chart.h"
 #include "ctl/volume_text.h"
+#include "ctl/writer_text.h"
 #include "view/manifest_view.h"
 #include "view/text.h"
 
@@ -201,6 +202,14 @@ ExitCode list_plugins(const Context& context) {
     if (!plugins) return complain(plugins.error());
     if (context.request.json) print_json(*plugins);
     else std::cout << render_plugins(*plugins, context.screen);
+    return ExitCode::ok;
+}
+
+ExitCode list_writers(const Context& context) {
+    const auto writers = context.client.writers();
+    if (!writers) return complain(writers.error());
+    if (context.request.json) print_json(*writers);
+    else std::cout << render_writers(*writers, context.screen);
     return ExitCode::ok;
 }
 

@@ -45,6 +45,7 @@ struct Request {
     bool skip_missing = false; ///< mount the others when a member cannot be
     std::string shell; ///< whose completion is asked for
     std::vector<std::string> sets;
+    std::vector<std::string> jobs; ///< numbers
     std::string draw_program = QUIESCED_LIBEXECDIR "/quiesced-draw";
     std::string hook_tool; ///< "qemu-ga"; empty: all, for status
     std::string hook_step; ///< freeze, thaw, abort; install, remove, status
@@ -66,6 +67,7 @@ ExitCode list_columns(const Screen& screen);
 ExitCode list_volumes(const Context& context);
 ExitCode show_plan(const Context& context);
 ExitCode list_plugins(const Context& context);
+ExitCode list_writers(const Context& context);
 ExitCode match_disks(const Context& context);
 ExitCode take_snapshot(const Context& context);
 ExitCode show(const Context& context);
@@ -80,6 +82,8 @@ ExitCode mount_snapshots(const Context& context);
 ExitCode unmount_snapshots(const Context& context);
 ExitCode diff_sets(const Context& context);
 ExitCode revert_volumes(const Context& context);
+ExitCode list_jobs(const Context& context);
+ExitCode cancel_jobs(const Context& context);
 ExitCode prune_sets(const Context& context);
 ExitCode thaw_set(const Context& context);
 ExitCode abort_sets(const Context& context);

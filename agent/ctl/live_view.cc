@@ -5,21 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <iostream>
-#include <string_view>
 #include <utility>
 
+#include "ctl/screen.h"
 #include "view/text.h"
 
 namespace quiesced {
 namespace {
-
-/// One that knows how to go up and to clear.
-bool is_terminal() {
-    const char* kind = std::getenv("TERM");
-    return ::isatty(STDERR_FILENO) == 1 && kind != nullptr && std::string_view(kind) != "dumb";
-}
 
 /// Back over so many lines, and all below cleared (ECMA-48: CUU, ED).
 std::string back(std::size_t lines) { return lines == 0 ? std::string() : "\x1b[" + std::to_string(lines) + "A\r\x1b[J"; }
@@ -27,7 +20,7 @@ std::string back(std::size_t lines) { return lines == 0 ? std::string() : "\x1b[
 } // namespace
 
 LiveView::LiveView(const BusPlace& place, const std::string& set) : board_(set) {
-    if (!is_terminal() || !place.host.empty()) return;
+    if (!is_live_terminal() || !place.host.empty()) return;
     auto listener = Client::listen(place, [this](const SetNews& news) {
         const std::lock_guard lock(mutex_);
         if (board_.note(news)) draw();

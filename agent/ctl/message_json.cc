@@ -20,9 +20,9 @@ bool at_end(const sdbus::Message& message) { return bus_peek_type(message).first
 
 Json read_dictionary(sdbus::Message& message, const std::string& entry) {
     auto object = Json::object();
-    message.enterContainer(entry);
+    message.enterContainer(entry.c_str());
     while (!at_end(message)) {
-        message.enterDictEntry(entry.substr(1, entry.size() - 2)); // without its braces
+        message.enterDictEntry(entry.substr(1, entry.size() - 2).c_str()); // without its braces
         const auto key = read_json(message);
         object[key.is_string() ? key.get<std::string>() : key.dump()] = read_json(message);
         message.exitDictEntry();
@@ -33,7 +33,7 @@ Json read_dictionary(sdbus::Message& message, const std::string& entry) {
 
 Json read_list(sdbus::Message& message, const std::string& element) {
     auto list = Json::array();
-    message.enterContainer(element);
+    message.enterContainer(element.c_str());
     while (!at_end(message)) list.push_back(read_json(message));
     message.exitContainer();
     return list;
@@ -41,14 +41,14 @@ Json read_list(sdbus::Message& message, const std::string& element) {
 
 Json read_structure(sdbus::Message& message, const std::string& contents) {
     auto list = Json::array();
-    message.enterStruct(contents);
+    message.enterStruct(contents.c_str());
     while (!at_end(message)) list.push_back(read_json(message));
     message.exitStruct();
     return list;
 }
 
 Json read_variant(sdbus::Message& message, const std::string& contents) {
-    message.enterVariant(contents);
+    message.enterVariant(contents.c_str());
     auto value = read_json(message);
     message.exitVariant();
     return value;

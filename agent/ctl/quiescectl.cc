@@ -26,9 +26,10 @@ constexpr std::array kCommands{
     Command{"volumes", list_volumes}, Command{"plan", show_plan},       Command{"snapshot", take_snapshot},
     Command{"show", show},            Command{"timeline", show_timeline}, Command{"thaw", thaw_set},
     Command{"abort", abort_sets},     Command{"delete", delete_sets},   Command{"match", match_disks},
-    Command{"hook", run_hook},              Command{"plugins", list_plugins},
+    Command{"hook", run_hook},        Command{"plugins", list_plugins}, Command{"writers", list_writers},
     Command{"leases", list_leases},   Command{"hold", hold_volumes},    Command{"watch", watch_sets},
     Command{"reload", reload},        Command{"revert", revert_volumes}, Command{"diff", diff_sets},
+    Command{"jobs", list_jobs},       Command{"cancel", cancel_jobs},
 };
 
 void add_looks(CLI::App& app, Request& request) {
@@ -49,6 +50,8 @@ void add_looks(CLI::App& app, Request& request) {
 
     auto* plugins = app.add_subcommand("plugins", "List the plugins for arrays, the LUNs that they claim, and how long their last calls took");
     plugins->add_flag("--known", request.known, "What is known already: ask none of them");
+
+    app.add_subcommand("writers", "List the applications that are quiesced, where that is configured, and how the last time went");
 
     auto* show = app.add_subcommand("show", "List the sets, or show one with its timeline");
     show->add_option("set", request.set, "Its id");
@@ -142,6 +145,10 @@ void add_deeds(CLI::App& app, Request& request) {
     revert->add_option("volume", request.volumes, "Names of volumes of the set; none for all, which alone keeps them consistent with each other");
     revert->add_flag("--yes", request.yes, "Do not ask");
     revert->add_flag("--json", request.json, "Print the manifest as JSON");
+
+    app.add_subcommand("jobs", "List what goes on for long, and how far it is");
+    auto* cancel = app.add_subcommand("cancel", "Give jobs up that have changed nothing yet");
+    cancel->add_option("job", request.jobs, "Their numbers")->required();
 
     auto* remove = app.add_subcommand("delete", "Remove sets and their snapshots");
     remove->add_option("set", request.sets, "Their ids")->required();

@@ -43,14 +43,15 @@ std::string render_reverted(const ManifestView& set) {
     return text;
 }
 
-std::string revert_progress(const ManifestView& set) {
+std::string revert_progress(const ManifestView& set, double fraction) {
     std::string text;
     for (const auto& member : set.members) {
         if (member.revert != "running") continue;
         text += (text.empty() ? "" : ", ") + printable(member.volume);
         if (member.revert_percent) text += " " + std::to_string(std::lround(*member.revert_percent)) + " %";
     }
-    return text;
+    if (text.empty()) return text;
+    return std::to_string(static_cast<int>(fraction * 100)) + " %: " + text;
 }
 
 } // namespace quiesced

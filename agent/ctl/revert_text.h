@@ -15,7 +15,7 @@ std::string render_revert_warning(const ManifestView& set, const std::vector<std
 /// What has become of each volume.
 std::string render_reverted(const ManifestView& set);
 
-/// "/srv/data 45 %, /srv/log"; empty while nothing is merged.
-std::string revert_progress(const ManifestView& set);
+/// "22 %: /srv/data 45 %, /srv/log"; empty while nothing is merged. `fraction` is that of the job, 0 to 1.
+std::string revert_progress(const ManifestView& set, double fraction);
 
 } // namespace quiesced

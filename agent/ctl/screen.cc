@@ -9,11 +9,15 @@
 namespace quiesced {
 namespace {
 
+/// More than a printer.
+bool is_terminal(int descriptor) {
+    const char* kind = std::getenv("TERM");
+    return ::isatty(descriptor) == 1 && kind != nullptr && std::string_view(kind) != "dumb";
+}
+
 bool wants_colour(int descriptor) {
     const char* none = std::getenv("NO_COLOR");
-    if (none != nullptr && *none != '\0') return false;
-    const char* terminal = std::getenv("TERM");
-    return ::isatty(descriptor) == 1 && terminal != nullptr && std::string_view(terminal) != "dumb";
+    return (none == nullptr || *none == '\0') && is_terminal(descriptor);
 }
 
 } // namespace
@@ -43,6 +47,8 @@ std::string Screen::paint(Colour wanted, std::string_view text) const {
     if (!colour || wanted == Colour::plain || text.empty()) return std::string(text);
     return std::string(colour_code(wanted)) + std::string(text) + "\x1b[0m";
 }
+
+bool is_live_terminal() { return is_terminal(STDERR_FILENO); }
 
 Screen screen_of(int descriptor, ColourMode mode) {
     Screen screen;

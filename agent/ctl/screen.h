@@ -32,4 +32,7 @@ struct Screen {
 /// NO_COLOR is not set (https://no-color.org).
 Screen screen_of(int descriptor, ColourMode mode);
 
+/// Whether standard error is a terminal that knows how to go up and to clear.
+bool is_live_terminal();
+
 } // namespace quiesced

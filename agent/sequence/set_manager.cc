@@ -32,6 +32,7 @@ SnapshotSet::StateObserver SetManager::observer(const SetId& id) {
             // One that is announced late must not tell of what was found out later.
             if (state == State::thawed || state == State::complete) consistency = manifest.consistency;
             error = manifest.error;
+            if (state == State::thawed || is_final(state)) writer_history_.note(manifest);
         }
         events_.state_changed(id, state, consistency, error);
         if (state == State::complete && watch_) watch_->look();
@@ -40,6 +41,7 @@ SnapshotSet::StateObserver SetManager::observer(const SetId& id) {
 }
 
 void SetManager::add_complete(const SetId& id, Manifest manifest) {
+    writer_history_.note(manifest);
     auto set = std::make_shared<SnapshotSet>(id, std::move(manifest), providers_(), options_.environment, observer(id));
     {
         const std::lock_guard lock(mutex_);
@@ -290,6 +292,21 @@ Result<PlanReport> SetManager::plan(const std::vector<std::string>& volumes, con
     auto plan_options = options;
     plan_options.wishes.written = history_.last_hour();
     return make_plan_report(volumes, sources, plan_options, stop);
+}
+
+std::vector<WriterStatus> SetManager::writers() const {
+    std::unique_ptr<Writers> writers;
+    {
+        const std::lock_guard lock(mutex_);
+        if (options_.environment.make_writers) writers = options_.environment.make_writers();
+    }
+    std::vector<WriterStatus> all;
+    if (!writers) return all;
+    for (auto& writer : writers->configured()) {
+        auto last = writer_history_.last(writer.name, writer.kind);
+        all.push_back({.writer = std::move(writer), .last = std::move(last)});
+    }
+    return all;
 }
 
 SetOptions SetManager::defaults() const {

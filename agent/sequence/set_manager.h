@@ -14,6 +14,7 @@
 #include "sequence/snapshot_set.h"
 #include "sequence/space_watch.h"
 #include "sequence/write_history.h"
+#include "sequence/writer_history.h"
 #include "volumes/inventory_cache.h"
 #include "volumes/match_verdicts.h"
 
@@ -104,6 +105,12 @@ struct MatchReport {
     Inventory inventory;
 };
 
+/// A writer as it is configured, and what became of it the last time.
+struct WriterStatus {
+    ConfiguredWriter writer;
+    std::optional<WriterUse> last; ///< none: of no set that is known
+};
+
 /// All sets of this guest: unfinished ones, and those on disk. Thread-safe.
 class SetManager {
 public:
@@ -129,6 +136,9 @@ public:
     /// What create() and the set's steps would do; see make_plan_report(). Takes as long as create() and the sample.
     Result<PlanReport> plan(const std::vector<std::string>& volumes, const PlanOptions& options, const std::stop_token& stop = {}) const;
 
+    /// All writers that are configured now, in the order of their freezes. Reads their files.
+    [[nodiscard]] std::vector<WriterStatus> writers() const;
+
     [[nodiscard]] SetOptions defaults() const;
     /// Changes limits, defaults, writers and the flush's bound for the sets to come; not the store, kernel, inventory, verdicts.
     /// Errors: busy, while a set is unfinished; then `change` is not called.
@@ -140,7 +150,8 @@ public:
     [[nodiscard]] bool in_window() const;
 
     /// SnapshotSet::revert(), unless another set holds one of the volumes. `done` as there.
-    void revert(const std::shared_ptr<SnapshotSet>& set, const std::vector<std::string>& members, SnapshotSet::Done done);
+    void revert(const std::shared_ptr<SnapshotSet>& set, const std::vector<std::string>& members, SnapshotSet::Done done,
+                std::shared_ptr<RevertWatch> watch = std::make_shared<RevertWatch>());
 
     /// Forgets a set that was removed, or failed; may be called from the set's own threads. A `Done` or observer must not
     /// hold the last reference to a set beyond this call.
@@ -166,6 +177,7 @@ private:
     Providers providers_;
     SetEvents& events_;
     mutable WriteHistory history_;
+    WriterHistory writer_history_;
     mutable std::mutex mutex_;
     std::map<SetId, std::shared_ptr<SnapshotSet>> sets_;
     std::map<std::string, std::string> not_extended_; ///< reason told, by the place's name; of the watch's thread

@@ -21,7 +21,7 @@ Result<void> SetManager::check_unused(const SnapshotSet& set, const std::vector<
     return {};
 }
 
-void SetManager::revert(const std::shared_ptr<SnapshotSet>& set, const std::vector<std::string>& members, SnapshotSet::Done done) {
+void SetManager::revert(const std::shared_ptr<SnapshotSet>& set, const std::vector<std::string>& members, SnapshotSet::Done done, std::shared_ptr<RevertWatch> watch) {
     if (auto unused = check_unused(*set, members); !unused) return done(std::move(unused));
     // The set ends its threads before it ends.
     set->revert(members, [this, raw = set.get(), done = std::move(done)](Result<void> result) {
@@ -30,7 +30,7 @@ void SetManager::revert(const std::shared_ptr<SnapshotSet>& set, const std::vect
             events_.set_reverted(raw->id(), manifest);
         if (watch_) watch_->look();
         done(std::move(result));
-    });
+    }, std::move(watch));
 }
 
 } // namespace quiesced

@@ -166,11 +166,15 @@ std::string judge_window(Manifest& manifest, const Record& record, const std::ve
     return reason;
 }
 
-void report_writers(Manifest& manifest, const std::vector<WriterReport>& writers) {
+void note_writers(Manifest& manifest, const std::vector<WriterReport>& writers) {
     manifest.writers.clear();
     for (const auto& writer : writers)
         manifest.writers.push_back({.name = writer.name, .kind = writer.kind, .volumes = writer.volumes, .quiesced = writer.quiesced,
                                     .error = writer.error, .freeze_ms = writer.freeze_ms, .thaw_ms = writer.thaw_ms, .records = writer.records});
+}
+
+void report_writers(Manifest& manifest, const std::vector<WriterReport>& writers) {
+    note_writers(manifest, writers);
     const auto is_application = [&](const ManifestMember& member) {
         bool raised = false;
         for (const auto& writer : writers) {

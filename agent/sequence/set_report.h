@@ -34,7 +34,10 @@ void report_window(Manifest& manifest, const Record& record, const Timeline& tim
 /// why the set failed, empty when it did not.
 std::string judge_window(Manifest& manifest, const Record& record, const std::vector<Timeline::Span>& commits);
 
-/// Enters what became of the writers. A member that is worth "filesystem" is worth "application" if writers that raise concern it
+/// Enters what became of the writers, of a set that failed as well.
+void note_writers(Manifest& manifest, const std::vector<WriterReport>& writers);
+
+/// The same of a set whose window was judged. A member that is worth "filesystem" is worth "application" if writers that raise concern it
 /// and all that concern it were quiesced; the set, if all its members are.
 void report_writers(Manifest& manifest, const std::vector<WriterReport>& writers);
 

@@ -22,6 +22,7 @@
 #include "sequence/journal.h"
 #include "sequence/lease.h"
 #include "sequence/planner.h"
+#include "sequence/revert_watch.h"
 #include "sequence/state.h"
 #include "sequence/timeline.h"
 #include "sequence/undo_stack.h"
@@ -118,9 +119,10 @@ public:
 
     /// Puts the volumes of these members, or all without any, back to their snapshots, which are gone then. What is in use begins when
     /// it is activated the next time; all else is waited for. A member that is done or pending already is only looked at again.
+    /// `watch` is told of the merges that are waited for; it may give all up until they begin, which is the error wrong_state.
     /// `done` as in post(). Errors: wrong_state, no_such_volume (no member), unsupported (the snapshot is not in this guest), no_space (a
     /// snapshot is lost), invalid_argument (another member lies on the same device), busy, plugin_missing, lvm_failed, io.
-    void revert(std::vector<std::string> members, Done done);
+    void revert(std::vector<std::string> members, Done done, std::shared_ptr<RevertWatch> watch = std::make_shared<RevertWatch>());
     /// Some origin is to be put back when it is activated, or may have been meanwhile: refresh_merges() tells.
     [[nodiscard]] bool merge_pending() const;
     /// Asks how far such origins are. Errors: plugin_missing, lvm_failed, io.
@@ -175,11 +177,11 @@ private:
     [[nodiscard]] Result<std::vector<Share>> shares() const;
     [[nodiscard]] Result<std::vector<Share>> shares_of(const std::vector<std::size_t>& members) const;
     [[nodiscard]] std::vector<std::size_t> merging_members() const;
-    Result<void> revert_now(const std::vector<std::string>& members);
+    Result<void> revert_now(const std::vector<std::string>& members, RevertWatch& watch);
     [[nodiscard]] Result<std::vector<std::size_t>> choose_to_revert(const std::vector<std::string>& members) const;
-    Result<void> begin_merges(const std::vector<Share>& shares);
+    Result<void> begin_merges(const std::vector<Share>& shares, RevertWatch& watch);
     Result<void> look_at_merges();
-    Result<void> follow_merges();
+    Result<void> follow_merges(const std::vector<std::size_t>& members, const RevertWatch& watch);
     Result<void> save_members(const std::function<void(Manifest&)>& change);
     Result<void> expect(State state, const char* step) const;
     Result<void> refuse_host_members() const;
@@ -223,7 +225,7 @@ private:
     bool announcements_held_ = false;
     std::vector<State> held_states_; ///< not yet announced
 
-    bool following_ = false; ///< a merge is waited for; under mutex_
+    bool following_ = false; ///< a merge is begun or waited for; under mutex_
     std::stop_source ending_; ///< ends that wait
     WindowGate::Pass window_pass_; ///< from before prime to after thaw; under step_mutex_
     std::mutex step_mutex_; ///< held by whoever runs a step or the abort

@@ -56,6 +56,7 @@ Result<void> SnapshotSet::unwind(const Error& cause) {
         Error shown = cause;
         shown.undone = failed;
         manifest_.error = shown.message();
+        if (writers_) note_writers(manifest_, writers_->report());
     }
     set_state(State::failed);
     if (failed.empty()) return {};

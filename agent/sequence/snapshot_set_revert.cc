@@ -42,14 +42,29 @@ bool note_merge(Manifest& manifest, std::size_t index, const Merge& merge) {
     return news;
 }
 
+/// Of all that is waited for, 0 to 1; what is pending is not. LVM tells no common measure: each volume counts as much as another.
+double fraction_done(const Manifest& manifest, const std::vector<std::size_t>& members) {
+    double sum = 0;
+    std::size_t count = 0;
+    for (const auto index : members) {
+        const auto& member = manifest.members[index];
+        if (member.revert != kRevertRunning && member.revert != kRevertDone) continue;
+        sum += member.revert == kRevertDone ? 100 : member.revert_percent.value_or(0);
+        ++count;
+    }
+    return count == 0 ? 0 : sum / 100 / static_cast<double>(count);
+}
+
+tl::unexpected<Error> given_up() { return fail(ErrorKind::wrong_state, "it was cancelled before it began; nothing is changed"); }
+
 } // namespace
 
-void SnapshotSet::revert(std::vector<std::string> members, Done done) {
-    steps_.post([this, members = std::move(members), done = std::move(done)] {
+void SnapshotSet::revert(std::vector<std::string> members, Done done, std::shared_ptr<RevertWatch> watch) {
+    steps_.post([this, members = std::move(members), done = std::move(done), watch = std::move(watch)] {
         Result<void> result;
         {
             const std::lock_guard lock(step_mutex_);
-            result = revert_now(members);
+            result = revert_now(members, *watch);
         }
         done(std::move(result));
     });
@@ -136,11 +151,13 @@ Result<std::vector<std::size_t>> SnapshotSet::choose_to_revert(const std::vector
     return chosen;
 }
 
-Result<void> SnapshotSet::begin_merges(const std::vector<Share>& made) {
+Result<void> SnapshotSet::begin_merges(const std::vector<Share>& made, RevertWatch& watch) {
     for (const auto& share : made)
         if (auto good = share.provider->check_revert(id_, share.records); !good) return good;
-    const auto pass_through = environment_.gate->begin_change(kWindowPatience);
+    const auto pass_through = environment_.gate->begin_change(kWindowPatience, watch.token());
+    if (watch.cancelled()) return given_up();
     if (!pass_through) return tl::unexpected<Error>(pass_through.error());
+    if (!watch.begin()) return given_up();
     // On disk before it begins: a daemon that is lost meanwhile leaves it for the next one to look at.
     auto noted = save_members([&](Manifest& manifest) {
         for (const auto& share : made)
@@ -151,7 +168,28 @@ Result<void> SnapshotSet::begin_merges(const std::vector<Share>& made) {
 }
 
 /// Until nothing is running any more; what is pending is not waited for.
-Result<void> SnapshotSet::follow_merges() {
+Result<void> SnapshotSet::follow_merges(const std::vector<std::size_t>& members, const RevertWatch& watch) {
+    std::mutex waiting;
+    std::condition_variable_any changed;
+    for (const auto stop = ending_.get_token(); !stop.stop_requested();) {
+        if (auto looked = look_at_merges(); !looked) return looked;
+        const auto manifest = describe();
+        watch.tell(fraction_done(manifest, members));
+        if (std::none_of(manifest.members.begin(), manifest.members.end(), [](const auto& member) { return member.revert == kRevertRunning; })) return {};
+        std::unique_lock lock(waiting);
+        changed.wait_for(lock, stop, kLook, [] { return false; });
+    }
+    return fail(ErrorKind::lost, "quiesced is stopping; volumes of the set " + id_.text() + " are put back without it", "See later: quiescectl show " + id_.text());
+}
+
+Result<void> SnapshotSet::revert_now(const std::vector<std::string>& members, RevertWatch& watch) {
+    if (auto good = expect(State::complete, "Revert"); !good) return good;
+    if (auto looked = look_at_merges(); !looked) return looked;
+    const auto chosen = choose_to_revert(members);
+    if (!chosen) return tl::unexpected<Error>(chosen.error());
+    const auto made = shares_of(*chosen);
+    if (!made) return tl::unexpected<Error>(made.error());
+    // From before anything is pending: nobody who asks meanwhile has to wait for another look, which would come after all of this.
     {
         const std::lock_guard lock(mutex_);
         following_ = true;
@@ -160,31 +198,12 @@ Result<void> SnapshotSet::follow_merges() {
         const std::lock_guard lock(mutex_);
         following_ = false;
     });
-    std::mutex waiting;
-    std::condition_variable_any changed;
-    for (const auto stop = ending_.get_token(); !stop.stop_requested();) {
-        if (auto looked = look_at_merges(); !looked) return looked;
-        const auto manifest = describe();
-        if (std::none_of(manifest.members.begin(), manifest.members.end(), [](const auto& member) { return member.revert == kRevertRunning; })) return {};
-        std::unique_lock lock(waiting);
-        changed.wait_for(lock, stop, kLook, [] { return false; });
-    }
-    return fail(ErrorKind::lost, "quiesced is stopping; volumes of the set " + id_.text() + " are put back without it", "See later: quiescectl show " + id_.text());
-}
-
-Result<void> SnapshotSet::revert_now(const std::vector<std::string>& members) {
-    if (auto good = expect(State::complete, "Revert"); !good) return good;
-    if (auto looked = look_at_merges(); !looked) return looked;
-    const auto chosen = choose_to_revert(members);
-    if (!chosen) return tl::unexpected<Error>(chosen.error());
-    const auto made = shares_of(*chosen);
-    if (!made) return tl::unexpected<Error>(made.error());
-    if (auto begun = begin_merges(*made); !begun) {
+    if (auto begun = begin_merges(*made, watch); !begun) {
         // What has not begun after all is as it was.
         if (auto looked = look_at_merges(); !looked) begun.error().undone.push_back(looked.error().message());
         return begun;
     }
-    return follow_merges();
+    return follow_merges(*chosen, watch);
 }
 
 } // namespace quiesced

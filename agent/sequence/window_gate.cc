@@ -31,9 +31,9 @@ Result<WindowGate::Pass> WindowGate::enter_window(std::chrono::milliseconds limi
     return pass_for_window();
 }
 
-Result<WindowGate::Pass> WindowGate::begin_change(std::chrono::milliseconds limit) {
+Result<WindowGate::Pass> WindowGate::begin_change(std::chrono::milliseconds limit, const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
-    if (!changed_.wait_for(lock, limit, [this] { return !changing_ && windows_ == 0; }))
+    if (!changed_.wait_for(lock, stop, limit, [this] { return !changing_ && windows_ == 0; }))
         return fail(ErrorKind::busy, windows_ != 0 ? "a set is frozen" : "quiesced is extending or merging a snapshot",
                     "Try again when that has ended: see quiescectl leases.");
     return pass_for_change();

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 
 #include "base/result.h"
 
@@ -21,8 +22,8 @@ public:
 
     /// Before the first thing of a window; waits for a change that is under way. Errors: busy, after `limit`.
     Result<Pass> enter_window(std::chrono::milliseconds limit);
-    /// Waits for windows and other changes. Errors: busy, after `limit`.
-    Result<Pass> begin_change(std::chrono::milliseconds limit);
+    /// Waits for windows and other changes. Errors: busy, after `limit` or when it is asked to stop.
+    Result<Pass> begin_change(std::chrono::milliseconds limit, const std::stop_token& stop = {});
     /// None while a window is open or another change is under way.
     std::optional<Pass> try_change();
 
@@ -31,7 +32,7 @@ private:
     Pass pass_for_change();
 
     std::mutex mutex_;
-    std::condition_variable changed_;
+    std::condition_variable_any changed_;
     std::size_t windows_ = 0;
     bool changing_ = false;
 };

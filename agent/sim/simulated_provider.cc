@@ -109,12 +109,20 @@ public:
     }
     Result<void> revert(const SetId& set, const std::vector<SnapshotRecord>& records) override {
         if (auto good = meet(ProviderCall::revert); !good) return good;
-        reverted_ = true;
-        return check_revert(set, records);
+        auto begun = check_revert(set, records);
+        if (begun) looks_left_ = kLooks;
+        reverted_ = begun.has_value();
+        return begun;
     }
     Result<std::vector<Merge>> merges(const SetId& /*set*/, const std::vector<SnapshotRecord>& records) override {
         if (auto good = meet(ProviderCall::merges); !good) return pass(good);
-        return std::vector<Merge>(records.size(), Merge{.progress = reverted_ ? Merge::Progress::done : Merge::Progress::none, .percent = {}});
+        Merge merge{.progress = reverted_ ? Merge::Progress::done : Merge::Progress::none, .percent = {}};
+        // As a disk would take its time.
+        if (const auto left = looks_left_.load(); reverted_ && left > 0) {
+            looks_left_ = left - 1;
+            merge = {.progress = Merge::Progress::running, .percent = 100.0 * (kLooks - left) / kLooks};
+        }
+        return std::vector<Merge>(records.size(), merge);
     }
     Result<std::vector<FoundSnapshot>> find_all() override {
         if (auto good = meet(ProviderCall::list); !good) return pass(good);
@@ -130,7 +138,9 @@ private:
     Placement takes_;
     bool by_chains_;
     Faults faults_;
+    static constexpr int kLooks = 4; ///< at a merge until it is over
     std::atomic<bool> reverted_ = false;
+    std::atomic<int> looks_left_ = 0;
 };
 
 } // namespace

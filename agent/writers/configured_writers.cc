@@ -152,6 +152,7 @@ Result<void> ConfiguredWriters::prepare(const WriterContext& context, const Inve
     auto selection = select(context.volumes, inventory);
     if (!selection) return pass(selection);
     entries_ = std::move(selection->entries);
+    given_up_.clear();
     notes_ = std::move(selection->notes);
     const Group all{0, entries_.size()};
     at_once(entries_, all, [&](Entry& entry) {
@@ -159,7 +160,9 @@ Result<void> ConfiguredWriters::prepare(const WriterContext& context, const Inve
     });
     auto prepared = settle(all, context);
     if (interrupt_.raised()) prepared = cancelled();
-    if (!prepared) entries_.clear();
+    if (prepared) return prepared;
+    given_up_ = report();
+    entries_.clear();
     return prepared;
 }
 
@@ -246,7 +249,7 @@ std::vector<std::string> ConfiguredWriters::thaw(const WriterContext& context) {
 }
 
 std::vector<WriterReport> ConfiguredWriters::report() const {
-    std::vector<WriterReport> all;
+    std::vector<WriterReport> all = given_up_;
     for (const auto& entry : entries_) all.push_back(entry.report);
     return all;
 }

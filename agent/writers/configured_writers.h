@@ -37,6 +37,7 @@ public:
     ConfiguredWriters& operator=(const ConfiguredWriters&) = delete;
 
     [[nodiscard]] Result<WriterList> list(const std::vector<std::string>& volumes, const Inventory& inventory) const override;
+    [[nodiscard]] std::vector<ConfiguredWriter> configured() const override;
     Result<void> prepare(const WriterContext& context, const Inventory& inventory) override;
     Result<std::size_t> freeze(const WriterContext& context) override;
     std::vector<std::string> thaw(const WriterContext& context) override;
@@ -72,6 +73,7 @@ private:
 
     WriterSettings settings_;
     std::vector<Entry> entries_;
+    std::vector<WriterReport> given_up_; ///< of entries that a failed prepare() has ended
     std::optional<WriterRecord> record_;
     WriterContext context_; ///< of the last freeze(), for the destructor
     bool frozen_ = false;

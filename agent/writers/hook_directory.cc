@@ -44,25 +44,24 @@ Result<void> check_part(const std::string& path, const std::string& part) {
 
 enum class Finding { run, leave_out, gone };
 
-/// What an entry is, by the file that it leads to.
-Result<Finding> examine(const std::string& path, HookDirectory& found) {
+/// What an entry is, by the file that it leads to. None: it was removed since the directory was read.
+std::optional<HookEntry> examine(const std::string& name, const std::string& path) {
+    HookEntry entry{.hook = {.name = name, .path = path}, .ignored = {}, .error = {}};
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0) {
         const int error_number = errno;
-        // Removed since the directory was read; a link that leads nowhere still is there.
-        if (error_number == ENOENT && ::lstat(path.c_str(), &status) != 0 && errno == ENOENT) return Finding::gone;
-        return fail_errno(path + " leads nowhere", error_number, ErrorKind::io);
+        // A link that leads nowhere still is there.
+        if (error_number == ENOENT && ::lstat(path.c_str(), &status) != 0 && errno == ENOENT) return std::nullopt;
+        entry.error = fail_errno(path + " leads nowhere", error_number, ErrorKind::io).value();
+    } else if (!S_ISREG(status.st_mode)) {
+        entry.ignored = path + " is not a regular file: ignored";
+    } else if ((status.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0) {
+        // The bits and not access(): a file on a `noexec` mount was meant to run, and should fail when it cannot.
+        entry.ignored = path + " is not executable: ignored";
+    } else if (auto trusted = trusted_path(path); !trusted) {
+        entry.error = std::move(trusted).error();
     }
-    if (!S_ISREG(status.st_mode)) {
-        found.notes.push_back(path + " is not a regular file: ignored");
-        return Finding::leave_out;
-    }
-    // The bits and not access(): a file on a `noexec` mount was meant to run, and should fail when it cannot.
-    if ((status.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0) {
-        found.notes.push_back(path + " is not executable: ignored");
-        return Finding::leave_out;
-    }
-    return Finding::run;
+    return entry;
 }
 
 } // namespace
@@ -85,11 +84,11 @@ Result<std::string> trusted_path(const std::string& path) {
     return real;
 }
 
-Result<HookDirectory> read_hook_directory(const std::string& directory) {
+Result<std::vector<HookEntry>> survey_hook_directory(const std::string& directory) {
     if (!directory.starts_with('/'))
         return fail(ErrorKind::invalid_argument, "the hooks directory '" + directory + "' is not an absolute path");
-    HookDirectory found;
-    auto names = list_directory_at(AT_FDCWD, directory);
+    std::vector<HookEntry> found;
+    const auto names = list_directory_at(AT_FDCWD, directory);
     // A link to a place that is not there (not mounted?) is no missing directory.
     if (struct stat status{};
         !names && names.error().error_number == ENOENT && ::lstat(directory.c_str(), &status) != 0)
@@ -101,27 +100,28 @@ Result<HookDirectory> read_hook_directory(const std::string& directory) {
         error.context = "no writer script of " + directory + " is run: " + error.context;
         return tl::unexpected<Error>(std::move(error));
     }
+    for (const auto& name : *names)
+        if (!is_ignored_hook(name))
+            if (auto entry = examine(name, directory + (directory.ends_with('/') ? "" : "/") + name)) found.push_back(std::move(*entry));
+    return found;
+}
 
+Result<HookDirectory> read_hook_directory(const std::string& directory) {
+    auto entries = survey_hook_directory(directory);
+    if (!entries) return pass(entries);
+    HookDirectory found;
     std::string refused;
     ErrorKind kind = ErrorKind::io;
-    const auto refuse = [&](Error error) {
-        error.advice.clear(); // once, at the end
-        refused += (refused.empty() ? "" : "; ") + error.message();
-        if (error.kind == ErrorKind::access_denied) kind = ErrorKind::access_denied;
-    };
-    for (auto& name : *names) {
-        if (is_ignored_hook(name)) continue;
-        auto path = directory + (directory.ends_with('/') ? "" : "/") + name;
-        const auto finding = examine(path, found);
-        if (!finding) {
-            refuse(finding.error());
-            continue;
+    for (auto& entry : *entries) {
+        if (entry.error) {
+            entry.error->advice.clear(); // once, at the end
+            refused += (refused.empty() ? "" : "; ") + entry.error->message();
+            if (entry.error->kind == ErrorKind::access_denied) kind = ErrorKind::access_denied;
+        } else if (!entry.ignored.empty()) {
+            found.notes.push_back(std::move(entry.ignored));
+        } else {
+            found.hooks.push_back(std::move(entry.hook));
         }
-        if (*finding != Finding::run) continue;
-        if (auto trusted = trusted_path(path); !trusted)
-            refuse(trusted.error());
-        else
-            found.hooks.push_back(Hook{.name = std::move(name), .path = std::move(path)});
     }
     if (!refused.empty())
         return fail(kind, "no writer script is run, since not all may be: " + refused,

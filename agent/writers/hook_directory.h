@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,13 @@ namespace quiesced {
 struct Hook {
     std::string name; ///< in the directory
     std::string path; ///< directory + "/" + name, for messages
+};
+
+/// Something in a hooks directory, but for names of is_ignored_hook().
+struct HookEntry {
+    Hook hook;
+    std::string ignored;        ///< why it does not run although it looks as if somebody meant it to; empty: it runs
+    std::optional<Error> error; ///< why it may not run
 };
 
 struct HookDirectory {
@@ -28,10 +36,13 @@ bool is_ignored_hook(const std::string& name);
 /// Errors: access_denied (with the reason), io (there is no such file).
 Result<std::string> trusted_path(const std::string& path);
 
-/// Reads a hooks directory. A directory that is not there is an empty one. What is not executable, or no regular file
-/// (a link to /dev/null), is left out with a note.
-/// Errors: invalid_argument (not an absolute path), io (cannot be read), access_denied: the directory, or files in it,
-/// all named, that could be changed by others. Then none may run: to leave one out could leave a database unquiesced.
+/// What a hooks directory has, by name in byte order, each with what is wrong with it. A directory that is not there is an empty one.
+/// Errors: invalid_argument (not an absolute path), io (it cannot be read), access_denied (it could be changed by others).
+Result<std::vector<HookEntry>> survey_hook_directory(const std::string& directory);
+
+/// What of it is run. What is not executable, or no regular file (a link to /dev/null), is left out with a note.
+/// Errors: those of survey_hook_directory(), and of files in it that could be changed by others, all named. Then none may run: to leave
+/// one out could leave a database unquiesced.
 Result<HookDirectory> read_hook_directory(const std::string& directory);
 
 } // namespace quiesced

@@ -33,6 +33,21 @@ struct WriterEntry {
     std::vector<std::string> volumes; ///< members that it concerns
 };
 
+/// A writer as it is configured, whether it concerns a set or not.
+struct ConfiguredWriter {
+    std::string name;                 ///< of its file
+    std::string kind;                 ///< as WriterEntry; empty where the file says none that can be read
+    std::string path;                 ///< as WriterEntry
+    std::string file;                 ///< that configures it; a script of the hooks directory is that itself
+    std::vector<std::string> volumes; ///< paths on the volumes that it writes to; none: it concerns every set
+    std::string method;               ///< "freeze", "stop" of a unit; else empty
+    std::optional<int> order;         ///< none: a script of the hooks directory, before all that have one
+    std::chrono::milliseconds limit{0};
+    bool may_fail = false;            ///< the set goes on without it
+    std::string ignored;              ///< why it does not run although it looks like a writer, a sentence
+    std::optional<Error> error;       ///< why it is refused; then no set is taken
+};
+
 /// What a freeze() would run.
 struct WriterList {
     std::vector<WriterEntry> writers;  ///< in the order of their freezes
@@ -113,6 +128,9 @@ public:
         return WriterList{};
     }
 
+    /// All that are configured now, in the order of their freezes; those of which that is not known come last.
+    [[nodiscard]] virtual std::vector<ConfiguredWriter> configured() const { return {}; }
+
     /// Finds the writers that concern the set, and prepares them. `inventory` says where their volumes are. An error leaves
     /// nothing prepared. Errors: access_denied, invalid_argument, io, no_such_volume (their configuration), and the writers'.
     virtual Result<void> prepare(const WriterContext& /*context*/, const Inventory& /*inventory*/) { return {}; }
@@ -133,7 +151,7 @@ public:
     /// What the last prepare() and freeze() left out and why, for the log and the manifest: a line each.
     [[nodiscard]] virtual std::vector<std::string> notes() const = 0;
 
-    /// What became of each, in the order of their freezes; complete after thaw().
+    /// What became of each, in the order of their freezes; complete after thaw(), or a prepare() that failed.
     [[nodiscard]] virtual std::vector<WriterReport> report() const { return {}; }
 };
 

@@ -28,7 +28,7 @@ using Method = WriterConfig::Method;
 using Problem = std::optional<std::string>;
 
 constexpr std::string_view kSuffix = ".conf";
-constexpr int kLastOrder = 999;
+constexpr int kLastOrder = WriterConfig::kNoOrder - 1;
 
 /// inih reads lines into a buffer of this size (INI_MAX_LINE) and would take the rest of a longer one for a line of its own.
 constexpr std::size_t kLongestLine = 198;
@@ -189,22 +189,32 @@ Result<WriterConfig> parse_writer_config(const std::string& name, const std::str
     return std::move(reader.config);
 }
 
-Result<std::vector<WriterConfig>> read_writer_configs(const std::string& directory) {
-    std::vector<WriterConfig> configs;
-    auto names = list_directory_at(AT_FDCWD, directory);
-    if (struct stat status{}; !names && names.error().error_number == ENOENT && ::lstat(directory.c_str(), &status) != 0) return configs;
+Result<std::vector<WriterFile>> survey_writer_configs(const std::string& directory) {
+    std::vector<WriterFile> files;
+    const auto names = list_directory_at(AT_FDCWD, directory);
+    if (struct stat status{}; !names && names.error().error_number == ENOENT && ::lstat(directory.c_str(), &status) != 0) return files;
     if (!names) return fail_errno("cannot read the writers' directory " + directory, names.error().error_number, ErrorKind::io);
+    for (const auto& file : *names) {
+        if (!file.ends_with(kSuffix) || is_ignored_hook(file)) continue;
+        const auto name = file.substr(0, file.size() - kSuffix.size());
+        const auto path = directory + "/" + file;
+        files.push_back({.name = name, .path = path, .config = read_one(path, name)});
+    }
+    return files;
+}
 
+Result<std::vector<WriterConfig>> read_writer_configs(const std::string& directory) {
+    auto files = survey_writer_configs(directory);
+    if (!files) return pass(files);
+    std::vector<WriterConfig> configs;
     std::string refused;
     ErrorKind kind = ErrorKind::invalid_argument;
-    for (const auto& name : *names) {
-        if (!name.ends_with(kSuffix) || is_ignored_hook(name)) continue;
-        auto config = read_one(directory + "/" + name, name.substr(0, name.size() - kSuffix.size()));
-        if (config) {
-            configs.push_back(std::move(*config));
+    for (auto& file : *files) {
+        if (file.config) {
+            configs.push_back(std::move(*file.config));
             continue;
         }
-        auto& error = config.error();
+        auto& error = file.config.error();
         error.advice.clear(); // once, at the end
         refused += (refused.empty() ? "" : "; ") + error.message();
         if (error.kind != ErrorKind::invalid_argument) kind = error.kind;

@@ -15,6 +15,7 @@ struct WriterConfig {
     enum class Method { freeze, stop };
 
     static constexpr int kOrder = 50;
+    static constexpr int kNoOrder = 1000; ///< behind all that can be given
     static constexpr std::chrono::milliseconds kLimit{60000};
 
     std::string name; ///< of the file, without ".conf"
@@ -34,9 +35,18 @@ std::string type_name(WriterConfig::Type type);
 /// Reads the text of a file. Errors: invalid_argument, naming the key or the line.
 Result<WriterConfig> parse_writer_config(const std::string& name, const std::string& text);
 
-/// Reads all *.conf of a directory, by name; one that is not there is empty. Names of is_ignored_hook() are left out.
-/// Errors, naming each file: access_denied (others than root and our own user may change the file, the directory, or the
-/// program that it names), invalid_argument, io. Then none may run, as for read_hook_directory().
+/// A file of a writers' directory, and what it says or is wrong with it: access_denied (others than root and our own user may change
+/// the file, the directory, or the program that it names), invalid_argument, io.
+struct WriterFile {
+    std::string name; ///< as WriterConfig::name
+    std::string path;
+    Result<WriterConfig> config;
+};
+
+/// All *.conf of a directory, by name; one that is not there is empty. Names of is_ignored_hook() are left out. Errors: io.
+Result<std::vector<WriterFile>> survey_writer_configs(const std::string& directory);
+
+/// What they say. Errors: io, and those of the files, naming each. Then none may run, as for read_hook_directory().
 Result<std::vector<WriterConfig>> read_writer_configs(const std::string& directory);
 
 } // namespace quiesced

@@ -50,6 +50,16 @@ TEST(BenchPlugin, MeasuresTheProtocolAndCommitsOfOneAndEightLuns) {
     for (const auto* key : {"overhead_us", "commit_ms_1", "commit_ms_8", "array_ms_8", "ratio_8"}) EXPECT_GT(json.value(key, 0.0), 0) << key;
 }
 
+TEST(BenchDaemon, MeasuresItsStartItsCallsAndItsIdleTime) {
+    const auto outcome = run_child({BENCH_DAEMON_BUILT, "--starts", "2", "--idle", "1", "--runs", "2", "--json"}, {.input = {}, .environment = {}, .limit = std::chrono::seconds(120), .output_limit = 1U << 20U});
+    ASSERT_TRUE(outcome) << outcome.error().message();
+    ASSERT_EQ(outcome->exit_status, 0) << outcome->errors;
+    const auto json = nlohmann::json::parse(outcome->output, nullptr, false);
+    ASSERT_TRUE(json.is_object()) << outcome->output;
+    for (const auto* key : {"ready_ms", "idle_rss_mib", "getall_us", "sim_sequence_ms"}) EXPECT_GT(json.value(key, 0.0), 0) << key;
+    EXPECT_GE(json.value("idle_wakeups_60s", -1.0), 0);
+}
+
 TEST(BenchWindow, ContestantsThatItDoesNotKnowAreRefused) {
     const auto outcome = run_window({"--contestants", "quiesced,sleep"});
     ASSERT_TRUE(outcome) << outcome.error().message();

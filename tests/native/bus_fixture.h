@@ -75,6 +75,8 @@ private:
     void onWarning(const std::string& set, const std::string& volume, const std::string& kind, const std::string& message, const Dict& /*details*/) override {
         keep("warning " + set + " " + volume + " " + kind + " " + message);
     }
+    void onJobAdded(const sdbus::ObjectPath& job) override { keep("job " + job); }
+    void onJobRemoved(const sdbus::ObjectPath& job) override { keep("job gone " + job); }
     void keep(const std::string& signal) {
         const std::lock_guard lock(mutex_);
         signals_.push_back(signal);

@@ -54,6 +54,8 @@ private:
     void ListSets(sdbus::Result<std::vector<sdbus::ObjectPath>>&& result, Dict) override { result.returnResults({}); }
     void ListLeases(sdbus::Result<std::vector<Dict>>&& result, Dict) override { result.returnResults({}); }
     void ListPlugins(sdbus::Result<std::vector<sdbus::ObjectPath>>&& result, Dict) override { result.returnResults({}); }
+    void ListWriters(sdbus::Result<std::vector<Dict>>&& result, Dict) override { result.returnResults({}); }
+    void ListJobs(sdbus::Result<std::vector<sdbus::ObjectPath>>&& result, Dict) override { result.returnResults({}); }
     void Reload(sdbus::Result<>&& result, Dict) override { result.returnResults(); }
     std::string Version() override { return "1"; }
 };
@@ -81,6 +83,7 @@ private:
     void Take(sdbus::Result<std::string>&& result, Dict) override { result.returnResults(manifest); }
     void Map(sdbus::Result<std::string>&& result, Dict) override { result.returnResults(manifest); }
     void Revert(sdbus::Result<std::string>&& result, std::vector<std::string>, Dict) override { result.returnResults(manifest); }
+    void StartRevert(sdbus::Result<sdbus::ObjectPath>&& result, std::vector<std::string>, Dict) override { result.returnResults(sdbus::ObjectPath("/")); }
     void ReportHostSnapshot(sdbus::Result<>&& result, std::string, std::string, Dict) override { answer("ReportHostSnapshot", std::move(result)); }
     void Abort(sdbus::Result<>&& result, Dict) override { answer("Abort", std::move(result)); }
     void KeepAlive(sdbus::Result<std::uint32_t>&& result, Dict) override { result.returnResults(0U); }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the daemon says of its interfaces is what dbus/*.xml says, and what the golden file keeps: signatures never change.
 
-Arguments: the bus's address, the path of a set, the file of org.quiesced1(5), which has to describe the same.
+Arguments: the bus's address, the path of a set, that of a job, the file of org.quiesced1(5), which has to describe the same.
 With --write the golden file is made from dbus/*.xml.
 """
 import os
@@ -58,17 +58,17 @@ def introspect(address, path):
 
 def main():
     written = set()
-    for name in ("Manager", "Plugin", "SnapshotSet"):
+    for name in ("Job", "Manager", "Plugin", "SnapshotSet"):
         with open(os.path.join(ROOT, "dbus", f"org.quiesced1.{name}.xml"), encoding="utf-8") as file:
             written |= set(lines_of(file.read()))
     if sys.argv[1:] == ["--write"]:
         with open(GOLDEN, "w", encoding="utf-8") as file:
             file.writelines(line + "\n" for line in sorted(written))
         return 0
-    said = set(lines_of(introspect(sys.argv[1], "/org/quiesced1"))) | set(lines_of(introspect(sys.argv[1], sys.argv[2])))
+    said = {line for path in ("/org/quiesced1", *sys.argv[2:4]) for line in lines_of(introspect(sys.argv[1], path))}
     # A simulated guest has no plugin's object.
     said |= {line for line in written if line.startswith("org.quiesced1.Plugin ")}
-    page = set(lines_of_page(sys.argv[3]))
+    page = set(lines_of_page(sys.argv[4]))
     with open(GOLDEN, encoding="utf-8") as file:
         golden = set(file.read().splitlines())
     for what, lines in (("the daemon lacks", written - said), ("not in dbus/*.xml", said - written),

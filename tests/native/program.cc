@@ -67,7 +67,18 @@ std::string Program::output() const {
     return text.str();
 }
 
-PrivateBus::PrivateBus(const std::string& folder) : address_("unix:path=" + folder + "/bus") {
+namespace {
+
+constexpr const char* kOpen = R"(<policy context="default">
+    <allow user="*"/>
+    <allow own="*"/>
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow receive_sender="*"/>
+  </policy>)";
+
+} // namespace
+
+PrivateBus::PrivateBus(const std::string& folder, const std::string& rules) : address_("unix:path=" + folder + "/bus") {
     const auto config = folder + "/bus.conf";
     std::ofstream(config) << R"(<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -75,12 +86,7 @@ PrivateBus::PrivateBus(const std::string& folder) : address_("unix:path=" + fold
   <type>session</type>
   <listen>)" << address_ << R"(</listen>
   <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow user="*"/>
-    <allow own="*"/>
-    <allow send_destination="*" eavesdrop="true"/>
-    <allow receive_sender="*"/>
-  </policy>
+)" << (rules.empty() ? kOpen : rules) << R"(
 </busconfig>
 )";
     // It prints its address when it listens, to the log.

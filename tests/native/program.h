@@ -35,7 +35,8 @@ private:
 /// A message bus of the test's own. Its folder may be entered by everyone, and so may the bus.
 class PrivateBus {
 public:
-    explicit PrivateBus(const std::string& folder); ///< throws std::runtime_error
+    /// `rules`: policies of its configuration; none: everybody may everything. Throws std::runtime_error.
+    explicit PrivateBus(const std::string& folder, const std::string& rules = {});
     [[nodiscard]] const std::string& address() const { return address_; }
     [[nodiscard]] Program& program() { return *program_; }
 

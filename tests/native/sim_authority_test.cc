@@ -18,6 +18,7 @@ using testing::Not;
 constexpr const char* kManagerPath = "/org/quiesced1";
 constexpr const char* kManagerInterface = "org.quiesced1.Manager";
 constexpr const char* kSetInterface = "org.quiesced1.SnapshotSet";
+constexpr const char* kJobInterface = "org.quiesced1.Job";
 const Dict kNone;
 
 /// A method, what polkit is asked for it, and a call of it that has an effect only if it is granted.
@@ -32,6 +33,8 @@ const std::vector<Guarded> kGuarded{
     {kManagerInterface, "ListVolumes", "inspect", {"a{sv}", "0"}},
     {kManagerInterface, "ListSets", "inspect", {"a{sv}", "0"}},
     {kManagerInterface, "ListPlugins", "inspect", {"a{sv}", "0"}},
+    {kManagerInterface, "ListWriters", "inspect", {"a{sv}", "0"}},
+    {kManagerInterface, "ListJobs", "inspect", {"a{sv}", "0"}},
     {kManagerInterface, "ListLeases", "inspect", {"a{sv}", "0"}},
     {kManagerInterface, "Plan", "inspect", {"asa{sv}", "0", "1", "sample_ms", "u", "0"}},
     {kManagerInterface, "Reload", "configure", {"a{sv}", "0"}},
@@ -50,6 +53,8 @@ const std::vector<Guarded> kGuarded{
     {kSetInterface, "ReportHostSnapshot", "snapshot", {"ssa{sv}", "/srv/data", "x", "0"}},
     {kSetInterface, "Map", "snapshot", {"a{sv}", "0"}},
     {kSetInterface, "Revert", "revert", {"asa{sv}", "0", "0"}},
+    {kSetInterface, "StartRevert", "revert", {"asa{sv}", "0", "0"}},
+    {kJobInterface, "Cancel", "revert", {"a{sv}", "0"}},
     {kSetInterface, "Delete", "delete", {"a{sv}", "0"}},
 };
 
@@ -62,7 +67,14 @@ protected:
     Ran call(const Guarded& guarded, const std::string& set) {
         std::vector<std::string> words{guarded.method};
         words.insert(words.end(), guarded.arguments.begin(), guarded.arguments.end());
-        return call_as_nobody(guarded.interface == std::string(kSetInterface) ? set : kManagerPath, guarded.interface, words);
+        const std::string interface = guarded.interface;
+        return call_as_nobody(interface == kSetInterface ? set : interface == kJobInterface ? job(set) : kManagerPath, interface, words);
+    }
+    /// One that is over, if the set is not complete.
+    std::string job(const std::string& set) {
+        auto jobs = ManagerClient(*requestor_).ListJobs(kNone);
+        if (jobs.empty()) jobs.push_back(SetClient(*requestor_, set).StartRevert({}, kNone));
+        return jobs.front();
     }
     /// Methods of one of our interfaces, as the daemon says it has them.
     std::set<std::string> methods(const std::string& object, const std::string& interface) {
@@ -80,7 +92,7 @@ protected:
 TEST_F(Authorized, EveryMethodIsInTheTableOfThisTest) {
     start();
     const auto set = root_set();
-    for (const auto& [object, interface] : {std::pair<std::string, std::string>{kManagerPath, kManagerInterface}, {set, kSetInterface}}) {
+    for (const auto& [object, interface] : {std::pair<std::string, std::string>{kManagerPath, kManagerInterface}, {set, kSetInterface}, {job(set), kJobInterface}}) {
         std::set<std::string> tried;
         for (const auto& guarded : kGuarded)
             if (guarded.interface == interface) tried.insert(guarded.method);
@@ -126,7 +138,7 @@ TEST_F(Authorized, TheOneRightActionIsEnough) {
         const auto done = call(guarded, set);
         EXPECT_THAT(done.errors, Not(HasSubstr("may not"))) << guarded.method;
         // The set is complete by then.
-        const bool too_late = std::set<std::string>{"Take", "Abort", "Hold", "ReportHostSnapshot"}.contains(guarded.method);
+        const bool too_late = std::set<std::string>{"Take", "Abort", "Hold", "ReportHostSnapshot", "Cancel"}.contains(guarded.method);
         if (guarded.method == std::string("Reload")) continue; // the set is unfinished
         EXPECT_EQ(done.status, too_late ? 1 : 0) << guarded.method << ": " << done.errors;
         EXPECT_THAT(done.errors, too_late ? HasSubstr("Call failed") : HasSubstr("")) << guarded.method;

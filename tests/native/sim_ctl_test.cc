@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <regex>
 #include <thread>
 
 #include <nlohmann/json.hpp>
@@ -147,6 +148,16 @@ TEST_F(Ctl, BashCompletesCommandsOptionsAndChoices) {
         ++commands;
     }
     EXPECT_GE(commands, 12);
+}
+
+TEST_F(Ctl, EveryCommandIsThereAndInItsManual) {
+    std::stringstream manual;
+    manual << std::ifstream(QUIESCED_SOURCE_ROOT "/man/quiescectl.1").rdbuf();
+    for (const auto* command : {"volumes", "plan", "match", "snapshot", "hold", "thaw", "abort", "sets", "show", "timeline", "mount", "umount", "diff", "delete", "prune", "revert",
+                                "jobs", "cancel", "plugins", "writers", "leases", "watch", "reload", "doctor", "hook"}) {
+        EXPECT_EQ(run_to_end({QUIESCECTL_BUILT, command, "--help"}).status, 0) << command;
+        EXPECT_TRUE(std::regex_search(manual.str(), std::regex("\n\\.B[RI]? \"?" + std::string(command) + "\\b"))) << command;
+    }
 }
 
 TEST_F(Ctl, ZshsCompletionIsSoundAndNamesEveryCommand) {

@@ -283,7 +283,8 @@ TEST_F(Sim, TwoHundredClientsAtOnceAreAllServed) {
 TEST_F(Sim, TheInterfacesAreThoseOfTheXmlTheManualAndTheGoldenFile) {
     start();
     const auto path = ManagerClient(*requestor_).CreateSet({"/srv/data"}, kNone);
-    const auto differences = run_to_end({"/usr/bin/python3", QUIESCED_SOURCE_ROOT "/tests/native/introspection.py", bus_->address(), path, INTERFACE_PAGE});
+    const auto job = SetClient(*requestor_, path).StartRevert({}, kNone);
+    const auto differences = run_to_end({"/usr/bin/python3", QUIESCED_SOURCE_ROOT "/tests/native/introspection.py", bus_->address(), path, job, INTERFACE_PAGE});
     EXPECT_EQ(differences.status, 0) << differences.output << differences.errors;
 }
 

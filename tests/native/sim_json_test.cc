@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Every command of quiescectl has --json: one value on standard output, complaints as objects on standard error.
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include <nlohmann/json.hpp>
@@ -33,7 +34,7 @@ protected:
 TEST_F(JsonOutput, LooksAnswerWithAList) {
     start();
     take();
-    for (const auto* command : {"volumes", "sets", "show", "plugins", "leases"}) EXPECT_TRUE(done({command}).is_array()) << command;
+    for (const auto* command : {"volumes", "sets", "show", "plugins", "writers", "jobs", "leases"}) EXPECT_TRUE(done({command}).is_array()) << command;
     EXPECT_TRUE(done({"plan", "--sample", "0", "/srv/data"}).is_object());
 }
 
@@ -82,6 +83,46 @@ TEST_F(JsonOutput, ReloadAndHooksAnswerToo) {
     ASSERT_TRUE(hooks.is_array());
     EXPECT_FALSE(hooks.at(0).at("installed").get<bool>());
     EXPECT_EQ(hooks.at(0).at("files").at(0).at("state"), "missing");
+}
+
+TEST_F(JsonOutput, ThawAbortAndUmountNameEachSet) {
+    start();
+    SetClient set(*requestor_, ManagerClient(*requestor_).CreateSet({"/srv/data"}, {}));
+    for (const auto step : {&SetClient::Prepare, &SetClient::Freeze, &SetClient::Snapshot}) (set.*step)({});
+    EXPECT_EQ(done({"thaw", set.Id()}), (Json::array({{{"set", set.Id()}, {"done", "thawed"}}})));
+    set.Finish({});
+    EXPECT_EQ(done({"umount", set.Id()}), (Json::array({{{"set", set.Id()}, {"paths", Json::array()}}})));
+    SetClient other(*requestor_, ManagerClient(*requestor_).CreateSet({"/srv/lun"}, {}));
+    EXPECT_EQ(done({"abort", other.Id()}), (Json::array({{{"set", other.Id()}, {"done", "aborted"}}})));
+    // A simulated snapshot has no device.
+    const auto refused = ctl({"mount", set.Id(), folder_});
+    EXPECT_EQ(refused.status, 1);
+    EXPECT_EQ(refused.output, "");
+    EXPECT_THAT(Json::parse(refused.errors).at("message").get<std::string>(), HasSubstr("/srv/data"));
+}
+
+TEST_F(JsonOutput, AGuestToolsCallsSayWhichSetTheyHold) {
+    start();
+    std::ofstream(folder_ + "/hook.conf") << "[hook]\nvolumes = /srv/data\nin_guest = /srv/data\n";
+    const auto hook = [&](const char* step) { return done({"hook", step, "qemu-ga", "--config", folder_ + "/hook.conf", "--run-directory", folder_ + "/run"}); };
+    const auto frozen = hook("freeze");
+    EXPECT_EQ(frozen.at("tool"), "qemu-ga");
+    EXPECT_EQ(frozen.at("done"), "frozen");
+    EXPECT_EQ(hook("thaw"), (Json{{"tool", "qemu-ga"}, {"set", frozen.at("set")}, {"done", "thawed"}}));
+    EXPECT_EQ(hook("thaw").at("done"), "nothing");
+    EXPECT_EQ(hook("freeze").at("done"), "frozen");
+    EXPECT_EQ(hook("abort").at("done"), "aborted");
+}
+
+TEST_F(JsonOutput, TheDoctorAnswersWithAListOfChecksWhateverIsWrong) {
+    start();
+    const auto examined = ctl({"doctor", "--root", folder_});
+    EXPECT_EQ(examined.status, 1) << "there is no installation below that folder";
+    std::map<std::string, std::string> health;
+    for (const auto& finding : Json::parse(examined.output)) health[finding.at("check").get<std::string>()] = finding.at("health").get<std::string>();
+    for (const auto* check : {"files", "unit", "bus", "polkit", "freeze"}) EXPECT_TRUE(health.contains(check)) << check;
+    EXPECT_EQ(health["files"], "bad");
+    EXPECT_EQ(health["bus"], "hint") << "a simulation serves it";
 }
 
 TEST_F(JsonOutput, ADaemonThatIsAwayIsAnObjectAndStatus3) {

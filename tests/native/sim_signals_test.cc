@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What the daemon tells of its own accord, on the bus and to quiescectl's terminal.
+#include <signal.h>
+
 #include <algorithm>
 #include <chrono>
 #include <thread>
@@ -65,6 +67,18 @@ TEST_F(Signals, ATerminalShowsALineForEachMemberAndKeepsNone) {
     EXPECT_THAT(taken.output, AllOf(HasSubstr("  /srv/data  "), HasSubstr("\x1b[J"), HasSubstr("complete")));
     // The last thing before the result clears what was drawn.
     EXPECT_THAT(taken.output.substr(taken.output.rfind("\x1b[J")), AllOf(HasSubstr("consistency"), Not(HasSubstr("preparing"))));
+}
+
+TEST_F(Signals, TheServiceManagerIsToldWhatItDoes) {
+    start();
+    SetClient set(*requestor_, ManagerClient(*requestor_).CreateSet({"/srv/data"}, kNone));
+    set.Prepare(kNone);
+    set.Freeze(kNone);
+    EXPECT_TRUE(notify_->wait_for("STATUS=Set " + set.Id() + " is frozen."));
+    set.Abort(kNone);
+    EXPECT_TRUE(notify_->wait_for("STATUS=Set " + set.Id() + " is failed."));
+    daemon_->signal(SIGTERM);
+    EXPECT_TRUE(notify_->wait_for("STATUS=Thawing and undoing unfinished sets."));
 }
 
 TEST_F(Signals, APipeGetsNoProgress) {

@@ -41,11 +41,11 @@ TEST(RevertText, SaysOfEachVolumeWhatHasBecomeOfIt) {
 
 TEST(RevertText, ProgressNamesOnlyWhatRuns) {
     auto set = sample();
-    EXPECT_EQ(revert_progress(set), "");
+    EXPECT_EQ(revert_progress(set, 0), "");
     set.members[1].revert = "running";
-    EXPECT_EQ(revert_progress(set), "/srv/log");
+    EXPECT_EQ(revert_progress(set, 0), "0 %: /srv/log");
     set.members[1].revert_percent = 44.6;
-    EXPECT_EQ(revert_progress(set), "/srv/log 45 %");
+    EXPECT_EQ(revert_progress(set, 0.446), "44 %: /srv/log 45 %");
 }
 
 } // namespace

@@ -25,6 +25,11 @@ protected:
         set_->refresh_merges([&done](Result<void> result) { done.set_value(std::move(result)); });
         return done.get_future().get();
     }
+    Result<void> revert_watched(const std::shared_ptr<RevertWatch>& watch) {
+        std::promise<Result<void>> done;
+        set_->revert({"/srv/data"}, [&done](Result<void> result) { done.set_value(std::move(result)); }, watch);
+        return done.get_future().get();
+    }
     Manifest on_disk() { return store_->load(set_->id()).value(); }
 };
 
@@ -134,6 +139,39 @@ TEST_F(RevertedSet, AMergeThatRunsDoesNotHoldUpTheEndOfTheDaemon) {
     set_.reset();
     EXPECT_EQ(done.get_future().get().error().kind, ErrorKind::lost);
     EXPECT_EQ(store_->list()->size(), 1U);
+}
+
+TEST_F(RevertedSet, WhoeverWatchesHearsOfEachLook) {
+    auto quarter = kRunning;
+    quarter.percent = 25;
+    lvm_->merge_answers = {quarter, kRunning, kDone};
+    std::vector<double> told;
+    ASSERT_TRUE(revert_watched(std::make_shared<RevertWatch>([&told](double fraction) { told.push_back(fraction); })));
+    EXPECT_EQ(told, (std::vector{0.25, 0.4, 1.0}));
+}
+
+TEST_F(RevertedSet, ItCanBeGivenUpUntilItBegins) {
+    const auto window = gate_->enter_window(std::chrono::milliseconds(0));
+    ASSERT_TRUE(window);
+    const auto watch = std::make_shared<RevertWatch>();
+    std::jthread cancels([&watch] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(100)); // house-allow(sleep): the other one waits for the window meanwhile
+        EXPECT_TRUE(watch->cancel());
+    });
+    const auto start = Monotonic::now();
+    const auto refused = revert_watched(watch);
+    EXPECT_LT(Monotonic::now() - start, std::chrono::seconds(10)) << "the window stays open";
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, ErrorKind::wrong_state);
+    EXPECT_EQ(lvm_->calls->count("revert 1"), 0U);
+    EXPECT_EQ(on_disk().members[0].revert, "");
+}
+
+TEST_F(RevertedSet, OnceItHasBegunItCannotBeGivenUp) {
+    lvm_->merge_answers = {kDone};
+    const auto watch = std::make_shared<RevertWatch>();
+    ASSERT_TRUE(revert_watched(watch));
+    EXPECT_FALSE(watch->cancel());
 }
 
 TEST_F(RevertedSet, AnExtensionAsksTheMembersProvider) {
