@@ -2,11 +2,12 @@
 """What goes wrong with an array: thawed in time, the reason with the LUN for the admin, and nothing left on the array, which is
 asked itself. What a misbehaving plugin or a slow array does stands in tests/native/plugin_faults_test.cc and
 plugin_targetd_test.cc."""
+import contextlib
 import os
 import time
 
 from harness import Background, case, create, delete_all_sets, describe, expect, final_state, refuse, state, step, writable_all, wait_for
-from san import CHAP, PASSWORD, POOL, SAN, TARGET_ADDRESSES, VOLUMES, dropped
+from san import CHAP, LVM_LOCAL, NO_COPY_IN_A_FULL_POOL, PASSWORD, POOL, SAN, TARGET_ADDRESSES, VOLUMES, dropped, write
 from storage import DemoError, run
 
 PART = VOLUMES[0]
@@ -151,6 +152,30 @@ def array_pool_full():
     finally:
         SAN.configure()
     expect(SAN.copies() == [], f"left on the array: {SAN.copies()}")
+
+
+@case("A pool that gets full between the freeze and the copy: the array refuses it, thawed in time, with LUN and reason; full, it takes no set at all")
+def array_pool_filled():
+    SAN.configure(least_free_percent=0)
+    try:
+        with SAN.filler() as fill:
+            fill(leave=512)  # the kernel writes inode tables of a fresh ext4 in its own time
+            path = frozen_set(PART)
+            write(LVM_LOCAL, NO_COPY_IN_A_FULL_POOL, 0o644)
+            fill(leave=0)
+            percent = run("lvs", "--noheadings", "-o", "data_percent", POOL).strip()
+            expect(percent == "100.00", f"the pool is {percent} % full: the case proves nothing")
+            fails(path, "Snapshot", "commit", "array box: cannot snapshot volume", POOL, "reached threshold")
+            expect_failed(path)
+            expect(SAN.copies() == [], f"left on the array: {SAN.copies()}")
+            SAN.configure()
+            refuse("NoSpace", PART, says=[POOL, SAN.luns["part"]])
+            expect(SAN.copies() == [], f"left on the array: {SAN.copies()}")
+    finally:
+        SAN.configure()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(LVM_LOCAL)
+    expect_clean()
 
 
 @case("An array that goes away in the window: thawed, and clean once it is back")

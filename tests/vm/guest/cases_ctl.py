@@ -4,13 +4,14 @@ import fcntl
 import json
 import os
 import pty
+import shutil
 import signal
 import struct
 import subprocess
 import termios
 import time
 
-from harness import case, create, delete_all_sets, expect, main_pid, step, wait_for_state, writable, writable_all, wait_for
+from harness import Missing, case, create, delete_all_sets, expect, main_pid, step, wait_for_state, writable, writable_all, wait_for
 from storage import run
 
 NAMES = ["/srv/ext4", "/srv/xfs", "/srv/btrfs", "/srv/lun"]
@@ -158,3 +159,52 @@ def ctl_other_host():
     print(f"  {said.strip().splitlines()[-1]}")
     os.unlink("/root/.ssh/config")
     delete_all_sets()
+
+
+MACHINE, MACHINE_ROOT, MACHINE_BUS = "inside", "/run/machine-root", "unix:path=/run/dbus/system_bus_socket"
+
+
+def in_machine(*words):
+    """busctl on the container's system bus; whether that did."""
+    return run("busctl", f"--machine={MACHINE}", *words, check=False)
+
+
+@case("quiescectl -M drives the daemon of a container that systemd-machined knows, and says so when it knows none of that name")
+def ctl_machine():
+    if not shutil.which("systemd-nspawn"):
+        raise Missing("systemd-nspawn")
+    # This guest's own root once more, without what is mounted on it; what the container writes is in memory.
+    os.makedirs(MACHINE_ROOT, exist_ok=True)
+    run("mount", "--bind", "/", MACHINE_ROOT)
+    with open("/run/machine.log", "wb") as log:
+        container = subprocess.Popen(["systemd-nspawn", "--boot", "--console=pipe", f"--directory={MACHINE_ROOT}", "--volatile=overlay", f"--machine={MACHINE}",
+                                      "systemd.unit=basic.target"], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        def boots():
+            expect(container.poll() is None, "the container has ended: " + run("tail", "-n", "5", "/run/machine.log"))
+            return in_machine("list", "--no-pager").returncode == 0
+        wait_for("the container's bus", boots, 180)
+        # Its daemon serves a simulated guest: what it says can only come from there. It is told the bus by its address, since it is the container's.
+        run("systemd-run", "-q", f"--machine={MACHINE}", "--unit=quiesced-sim", "/usr/sbin/quiesced", "--sim", "--bus", MACHINE_BUS,
+            "--state-directory", "/run/sim/state", "--run-directory", "/run/sim/run")
+        owned = ("call", "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "NameHasOwner", "s", "org.quiesced1")
+        wait_for("the container's daemon", lambda: "true" in in_machine(*owned).stdout, 60)
+        here = {volume["name"] for volume in json.loads(ctl("volumes", "--json"))}
+        there = {volume["name"] for volume in json.loads(ctl("-M", MACHINE, "volumes", "--json"))}
+        expect("/srv/data" in there and "/srv/ext4" not in there and "/srv/ext4" in here and "/srv/data" not in here, f"{sorted(here)} here, {sorted(there)} there")
+        manifest = json.loads(ctl("-M", MACHINE, "snapshot", "--json", "/srv/data"))
+        expect(manifest["state"] == "complete", f"{manifest}")
+        listed = ctl("-M", MACHINE, "sets")
+        print(f"  {listed.splitlines()[-1]}")
+        expect(manifest["id"] in listed and manifest["id"] not in ctl("sets"), f"{listed} there, {ctl('sets')} here")
+        said = ctl("-M", "nowhere", "volumes", status=3)
+        print(f"  {said.strip().splitlines()[0]}")
+        expect("of the machine 'nowhere'" in said, said)
+    finally:
+        run("machinectl", "terminate", MACHINE, check=False)
+        try:
+            container.wait(60)
+        except subprocess.TimeoutExpired:
+            container.kill()
+            container.wait()
+        run("umount", MACHINE_ROOT)

@@ -46,7 +46,8 @@ def snapshot_mount_shows_old_contents():
     os.makedirs(TREE, exist_ok=True)
     before = {member["device"]: checksum(member["device"]) for member in describe(f"/org/quiesced1/set/{set_id}")["members"]}
     try:
-        run("quiescectl", "mount", set_id, TREE)
+        mounted = json.loads(run("quiescectl", "mount", "--json", set_id, TREE))
+        expect({mount["volume"]: mount["path"] for mount in mounted} == {folder: TREE + folder for folder in ALL}, f"{mounted}")
         for folder in ALL:
             expect(seen(folder) == "old", f"{folder}: {seen(folder)}")
             with open(f"{folder}/mounted", encoding="utf-8") as file:
@@ -59,7 +60,8 @@ def snapshot_mount_shows_old_contents():
         busy = run("quiescectl", "delete", set_id, check=False)
         expect("Error.Busy" in busy.stderr, f"a mounted set was deleted: {busy.stdout}{busy.stderr}")
     finally:
-        run("quiescectl", "umount", set_id)
+        unmounted = json.loads(run("quiescectl", "umount", "--json", set_id))
+    expect([entry["set"] for entry in unmounted] == [set_id] and set(unmounted[0]["paths"]) == {TREE, *(TREE + folder for folder in ALL)}, f"{unmounted}")
     expect(layers() == [], f"left: {layers()}")
     expect(os.listdir(TREE) == [], f"left in the folder: {os.listdir(TREE)}")
     for device, sum_before in before.items():

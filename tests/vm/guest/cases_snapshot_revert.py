@@ -6,7 +6,7 @@ import time
 
 from storage import run
 
-from harness import case, create, describe, expect, step
+from harness import call, case, create, describe, expect, step
 from own_group import own_group, write_file
 
 TREE = "/run/tree"
@@ -118,3 +118,45 @@ def snapshot_revert_refused():
         run("quiescectl", "delete", set_id)
         names = run("lvs", "--noheadings", "-o", "lv_name", volumes.group).split()
         expect(sorted(names) == ["pool", "thick", "thin"], f"{names}")
+
+
+def ms_of(function, *arguments):
+    """What it returns, and how long it took."""
+    begun = time.monotonic()
+    result = function(*arguments)
+    return result, (time.monotonic() - begun) * 1000
+
+
+def job_property(job, name):
+    return json.loads(run("busctl", "--json=short", "get-property", "org.quiesced1", job, "org.quiesced1.Job", name))["data"]
+
+
+@case("a revert is a job: begun at once, with the progress of device-mapper's merge, followed by quiescectl jobs; nothing stops it")
+def snapshot_revert_job():
+    with own_group(thick="768M") as volumes:
+        set_id = json.loads(run("quiescectl", "snapshot", "--json", "--store", "700M", *volumes.all))["id"]
+        path = f"/org/quiesced1/set/{set_id}"
+        _, map_ms = ms_of(step, path, "Map")
+        write_file(f"{volumes.thick}/more", 512 << 20)
+        volumes.unmount()
+        (job,), begun_ms = ms_of(call, path, "org.quiesced1.SnapshotSet", "StartRevert", "asa{sv}", "0", "0")
+        begun, progress, shown, refused = time.monotonic(), [], "", None
+        while job_property(job, "State") == "running":
+            expect(time.monotonic() < begun + 300, f"it runs for 300 s: {progress}")
+            progress.append(job_property(job, "Progress"))
+            if 0 < progress[-1] < 1:
+                shown = shown or run("quiescectl", "jobs")
+                refused = refused or run("quiescectl", "cancel", os.path.basename(job), check=False)
+            time.sleep(0.3)
+        merge_ms = (time.monotonic() - begun) * 1000
+        expect((job_property(job, "State"), job_property(job, "Error"), job_property(job, "Progress")) == ("done", "", 1), f"{run('quiescectl', 'jobs')}")
+        expect(progress == sorted(progress) and len({round(each, 2) for each in progress}) >= 3, f"no progress in between: {progress}")
+        expect(set_id in shown and "running" in shown and " %" in shown, f"{shown}")
+        expect(refused.returncode == 1 and "nothing stops" in refused.stderr, f"{refused.stdout}{refused.stderr}")
+        expect({member["revert"] for member in describe(path)["members"]} == {"done"}, f"{describe(path)['members']}")
+        print("  progress " + " ".join(f"{each:.2f}" for each in progress))
+        _, delete_ms = ms_of(run, "quiescectl", "delete", set_id)
+        other = json.loads(run("quiescectl", "snapshot", "--json", "/srv/ext4", "/srv/xfs"))["id"]
+        _, two_ms = ms_of(run, "quiescectl", "delete", other)
+        print(f"  StartRevert answers in {begun_ms:.0f} ms, its merge of 512 MiB takes {merge_ms:.0f} ms; Map of two {map_ms:.0f} ms, "
+              f"Delete of two snapshots {two_ms:.0f} ms, of none {delete_ms:.0f} ms")

@@ -21,13 +21,16 @@ DISK = "/dev/disk/by-id/virtio-san"
 POOL = "sanbox/thin"
 TARGET = "iqn.2026-11.org.quiesced:san"
 TARGET_ADDRESSES = ("127.0.0.2", "127.0.0.3")
+CHUNK = 64 << 10  # of the pool
 PORTALS = tuple(f"{address}:3260" for address in TARGET_ADDRESSES)
 INITIATOR = "iqn.1993-08.org.debian:01:guest"
 FOLDER = "/run/san"
 PASSWORD = "array-password-4711"
 CHAP = ("guest", "chap-secret-4711")
 FAULTS = f"{FOLDER}/faults"
-ACTIVATE_COPIES = "/etc/lvm/lvmlocal.conf"
+ACTIVATE_COPIES = LVM_LOCAL = "/etc/lvm/lvmlocal.conf"
+# dm-thin itself needs no room for a copy, whose first writes then hang; an array whose admin knows that has LVM refuse it.
+NO_COPY_IN_A_FULL_POOL = "activation { thin_pool_autoextend_threshold = 99\nthin_pool_autoextend_percent = 0 }\n"
 TARGETD = f"{HERE}/targetd"  # the source of the real one, if there is one
 CONFIG = "/etc/quiesced/plugins/targetd.conf"
 DROP_IN = "/etc/systemd/system/quiesced-plugin-targetd@.service.d/credential.conf"
@@ -117,7 +120,8 @@ class San:
         if run("vgs", "sanbox", check=False).returncode == 0:
             run("vgremove", "-qq", "-f", "-y", "sanbox")
         run("vgcreate", "-qq", "sanbox", DISK)
-        run("lvcreate", "-qq", "--type", "thin-pool", "-l", "90%FREE", "-c", "64k", "-n", "thin", "sanbox")
+        # No larger than a case can fill.
+        run("lvcreate", "-qq", "--type", "thin-pool", "-L", "1536m", "-c", f"{CHUNK >> 10}k", "-n", "thin", "sanbox")
         write(f"{FOLDER}/password", PASSWORD + "\n")
         write(FAULTS, "{}")
         run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=san",
@@ -132,6 +136,28 @@ class San:
         self.ask("initiator_set_auth", initiator_wwn=INITIATOR, in_user=CHAP[0], in_pass=CHAP[1], out_user="", out_pass="")
         if self.real:  # targetd switches it off for the whole target at each export; the initiator's own goes first
             write(f"/sys/kernel/config/target/iscsi/{TARGET}/tpgt_1/acls/{INITIATOR}/attrib/authentication", "1")
+
+    @contextlib.contextmanager
+    def filler(self):
+        """A volume of somebody else's; yields a function that has it take all of the pool but so many chunks."""
+        run("lvcreate", "-qq", "-y", "-Wn", "-V", "2g", "--thinpool", "thin", "-n", "filler", "sanbox")
+        taken = 0
+
+        def fill(leave):
+            nonlocal taken
+            used, total = map(int, run("dmsetup", "status", "sanbox-thin-tpool").split()[5].split("/"))
+            count = total - used - leave
+            expect(count > 0, f"the pool has {total - used} chunks left")
+            per_block = (4 << 20) // CHUNK
+            for size, blocks, begin in ((CHUNK * per_block, count // per_block, 0), (CHUNK, count % per_block, count - count % per_block)):
+                if blocks:
+                    run("dd", "if=/dev/zero", "of=/dev/sanbox/filler", "status=none", "oflag=direct,seek_bytes", "conv=notrunc", f"bs={size}", f"count={blocks}",
+                        f"seek={(taken + begin) * CHUNK}")
+            taken += count
+        try:
+            yield fill
+        finally:
+            run("lvremove", "-qq", "-y", "sanbox/filler")
 
     # --- its user ----------------------------------------------------------------------------------------------------
 
@@ -171,7 +197,8 @@ class San:
         wait_for(f"second path of {name}", lambda: len(self.paths(name)) == len(PORTALS))
         run("sfdisk", "-q", device, input="label: gpt\nstart=1MiB\n", stdin=None)
         # By the name that udev's rules give: they would remove one of another name again, in their own time.
-        run("kpartx", "-a", "-s", "-p", "-part", device)
+        # They may be at it already, and then this one fails.
+        run("kpartx", "-a", "-s", "-p", "-part", device, check=False)
         run("udevadm", "settle")
         return wait_for("partition", lambda: next(iter(glob.glob(f"/dev/disk/by-id/wwn-0x{self.luns[name].removeprefix('naa.')}-part1")), ""))
 
