@@ -17,8 +17,8 @@ SOCKET = "/run/test-qga.sock"
 class Qga:
     """The real qemu-ga, with our hook, on a socket instead of a virtio-serial port."""
 
-    def __init__(self, hook=True):
-        words = ["qemu-ga", "-m", "unix-listen", "-p", SOCKET, "-t", "/run/test-qga", "-f", "/run/test-qga/pid"]
+    def __init__(self, hook=True, options=()):
+        words = ["qemu-ga", *options, "-m", "unix-listen", "-p", SOCKET, "-t", "/run/test-qga", "-f", "/run/test-qga/pid"]
         os.makedirs("/run/test-qga", exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(SOCKET)
