@@ -74,20 +74,21 @@ def loops_on(folder):
 
 
 def mend(folder):
-    """What a run that was killed has left frozen keeps its loop device: mounted again it is thawed, and let go of. Returns what there was."""
-    deadline = time.monotonic() + 5
-    while (left := loops_on(folder)) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    """What a run that was killed has left frozen keeps its loop device, and its writers with all else that is inside: mounted again it is thawed, and let go of.
+    Returns what there was."""
+    left = loops_on(folder)
+    if left:
+        left += loops_on(os.path.dirname(MARKER))
     for device in left:
         subprocess.run(["unshare", "--mount", "--", "python3", "-c", MEND, device], stdin=subprocess.DEVNULL, check=False, timeout=60)
-        subprocess.run(["losetup", "--detach", device], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     return left
 
 
 MEND = f"""
 import fcntl, os, subprocess, sys, tempfile
 folder = tempfile.mkdtemp()
-if subprocess.run(["mount", "-o", "ro", sys.argv[1], folder], check=False).returncode == 0:
+# As it is mounted yet, or the kernel refuses; the marker is read-only.
+if any(subprocess.run(["mount", "-o", how, sys.argv[1], folder], check=False, stderr=subprocess.DEVNULL).returncode == 0 for how in ("rw", "ro")):
     top = os.open(folder, os.O_RDONLY)
     try:
         fcntl.ioctl(top, {FITHAW}, 0)
@@ -131,14 +132,23 @@ class System:
         if not stat.S_ISBLK(status.st_mode) or os.major(status.st_rdev) != LOOP_MAJOR or backing_of(self.device) != self.image or not on_it:
             raise BenchError(f"refused: {self.folder} is not the bench's own {self.device}")
 
-    def thaw(self):
+    @contextlib.contextmanager
+    def top(self):
         self.check_own()
-        top = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            with contextlib.suppress(OSError):  # EINVAL: it was not frozen
-                fcntl.ioctl(top, FITHAW, 0)
+            yield folder
         finally:
-            os.close(top)
+            os.close(folder)
+
+    def flush(self):
+        """It alone: sync would be one of the whole machine."""
+        with self.top() as folder:
+            checked(libc.syncfs(folder), f"cannot flush {self.folder}")
+
+    def thaw(self):
+        with self.top() as folder, contextlib.suppress(OSError):  # EINVAL: it was not frozen
+            fcntl.ioctl(folder, FITHAW, 0)
 
 
 def check_only_own(systems):
