@@ -73,12 +73,22 @@ def loops_on(folder):
     return [name for name in names if os.path.dirname(backing_of(name) or "") == folder]
 
 
-def mend(folder):
+RCU_EXPEDITED = "/sys/kernel/rcu_expedited"
+
+
+def rcu_expedited():
+    with open(RCU_EXPEDITED, encoding="ascii") as file:
+        return file.read()
+
+
+def mend(folder, rcu):
     """What a run that was killed has left frozen keeps its loop device, and its writers with all else that is inside: mounted again it is thawed, and let go of.
-    Returns what there was."""
+    Returns what there was. `rcu`: what the switch was before, which whoever was killed cannot restore."""
     left = loops_on(folder)
     if left:
         left += loops_on(os.path.dirname(MARKER))
+        with open(RCU_EXPEDITED, "w", encoding="ascii") as file:
+            file.write(rcu)
     for device in left:
         subprocess.run(["unshare", "--mount", "--", "python3", "-c", MEND, device], stdin=subprocess.DEVNULL, check=False, timeout=60)
     return left
