@@ -122,6 +122,17 @@ TEST_F(Sim, ASetOfAnEarlierLifeCanBeDeleted) {
     EXPECT_THAT(end_of([&] { SetClient(*requestor_, path).Delete(kNone); }), EndsWell());
 }
 
+TEST_F(Sim, EveryDeleteIsAnswered) {
+    // The answer once got lost, now and then, when the object was gone from the bus before it.
+    start();
+    for (int i = 0; i < 150; ++i) {
+        SetClient set(*requestor_, ManagerClient(*requestor_).CreateSet({"/srv/data", "/srv/lun"}, kNone));
+        set.Take(kNone);
+        ASSERT_THAT(end_of([&] { set.Delete(kNone); }), EndsWell()) << "set " << i;
+    }
+    EXPECT_THAT(ManagerClient(*requestor_).ListSets(kNone), testing::IsEmpty());
+}
+
 TEST_F(Sim, ALeaseSaysWhoHasWhatSinceWhenAndUntilWhen) {
     start();
     const auto micros = [] { return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count()); };

@@ -29,11 +29,16 @@ public:
     JobClient(Requestor& requestor, const std::string& path) : ProxyInterfaces(requestor.connection(), BusServiceName(kService), sdbus::ObjectPath(path)) { registerProxy(); }
     ~JobClient() { unregisterProxy(); }
 
-    /// "done " and the error, when it has told that; empty after 20 s.
+    /// "done " and the error, when it is over; empty after 20 s. One that is over before anybody listens has told nobody.
     std::string wait() {
-        std::unique_lock lock(mutex_);
-        changed_.wait_for(lock, std::chrono::seconds(20), [this] { return !end_.empty(); });
-        return end_;
+        for (int look = 0; look < 200; ++look) {
+            {
+                std::unique_lock lock(mutex_);
+                if (changed_.wait_for(lock, std::chrono::milliseconds(100), [this] { return !end_.empty(); })) return end_;
+            }
+            if (const auto state = State(); state != "running") return state + " " + Error();
+        }
+        return {};
     }
     std::vector<double> progress() {
         const std::lock_guard lock(mutex_);
