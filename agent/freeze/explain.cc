@@ -17,10 +17,10 @@ Error make(ErrorKind kind, int number, std::string context, std::string advice) 
 
 constexpr const char* kDiskAdvice = "A disk below it does not answer, or a lower file system is frozen: see dmesg and dmsetup info";
 
-constexpr const char* kReadOnlyAdvice = "What was written to it is safe. Unmount it and mount it again; the reason is in dmesg";
-
-std::string turned_read_only(const MemberSlot& slot) {
-    return std::string("the kernel has turned ") + slot.name + " read-only in its thaw, since the process that thawed it was killed";
+/// What the kernel says of it is not known here: a killed FITHAW and a disk that fails end in the same state.
+Error turned_read_only(const MemberSlot& slot) {
+    return make(ErrorKind::kernel, 0, std::string("the kernel has turned ") + slot.name + " read-only in its thaw",
+                "See dmesg. With 'errno=-4' there, the process that thawed it was killed, and what was written is safe. Unmount it and mount it again");
 }
 
 } // namespace
@@ -28,7 +28,7 @@ std::string turned_read_only(const MemberSlot& slot) {
 std::vector<std::string> explain_read_only(const Record& record) {
     std::vector<std::string> sentences;
     for (const auto& slot : record.members())
-        if (slot.thaw_risk.load() == ThawRisk::turned_read_only) sentences.push_back(turned_read_only(slot) + ". " + kReadOnlyAdvice);
+        if (slot.thaw_risk.load() == ThawRisk::turned_read_only) sentences.push_back(turned_read_only(slot).message());
     return sentences;
 }
 
@@ -54,7 +54,7 @@ std::optional<Error> explain_member(const RecordHeader& header, const MemberSlot
         return make(ErrorKind::kernel, slot.error_number, "cannot thaw " + name, "See dmesg; then: fsfreeze -u " + std::string(slot.mount_path));
     case MemberState::thawed:
         if (slot.thaw_risk.load() != ThawRisk::turned_read_only) return std::nullopt;
-        return make(ErrorKind::kernel, 0, turned_read_only(slot), kReadOnlyAdvice);
+        return turned_read_only(slot);
     case MemberState::idle:
         return std::nullopt;
     }

@@ -302,9 +302,10 @@ Result<void> FreezerClient::thaw() {
         if (!lost_) thaw_asked_ = std::min(thaw_asked_, Monotonic::now());
     }
     auto result = call(Kind::thaw, 0, Monotonic::now() + kThawLimit);
+    const std::lock_guard lock(mutex_);
+    note_read_only(*record_, *fds_, *kernel_.freeze);
     if (result) return result;
     // The freezer is gone; the rescue that answered the call in its place has thawed all it could.
-    const std::lock_guard lock(mutex_);
     if (rescued_ && clean_) return {};
     return result;
 }

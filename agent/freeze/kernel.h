@@ -26,7 +26,7 @@ public:
     virtual int identify(int fd, MountIdentity& identity) noexcept = 0;
     /// Whether a SIGKILL that hits the FITHAW of this file system turns it read-only (linux_kernel.cc). Not for the window.
     virtual bool killed_thaw_breaks(int fd) noexcept = 0;
-    virtual bool read_only(int fd) noexcept = 0; ///< by statfs; false when it cannot tell
+    virtual bool read_only(int fd) noexcept = 0; ///< by statfs; false when it cannot tell. Not for the window
 };
 
 /// The device-mapper calls of the window, one for each step of a record.

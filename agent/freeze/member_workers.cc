@@ -120,7 +120,6 @@ void MemberWorkers::thaw(Worker& worker) noexcept {
     const int error = kernel_.thaw(worker.fd.get());
     if (error != 0) slot.error_number = error;
     slot.thaw_ended = monotonic_ns();
-    if (slot.thaw_risk.load() == ThawRisk::watched && kernel_.read_only(worker.fd.get())) slot.thaw_risk = ThawRisk::turned_read_only;
     // EINVAL: somebody else has thawed it. It is not frozen, which is what was wanted; the error stays in the record.
     // After any other error the kernel has left it frozen (thaw_super), and whoever finds the record tries again.
     slot.state = error == 0 || error == EINVAL ? MemberState::thawed : MemberState::frozen;

@@ -85,9 +85,6 @@ void thaw_member(Thaws& thaws, std::size_t index) {
     slot.thaw_started = monotonic_ns();
     const int error = thaws.kernel->thaw((*thaws.fds)[index].get());
     slot.thaw_ended = monotonic_ns();
-    // Perhaps by the thaw in which its freezer was killed.
-    if (slot.thaw_risk.load() == ThawRisk::watched && thaws.kernel->read_only((*thaws.fds)[index].get()))
-        slot.thaw_risk = ThawRisk::turned_read_only;
     // EINVAL: it was not frozen (any more). After any other error it still is, and the next rescue tries again.
     slot.state = error == 0 || error == EINVAL ? MemberState::thawed : MemberState::frozen;
     const std::lock_guard lock(thaws.mutex);
@@ -173,6 +170,13 @@ bool PendingThaws::wait(std::chrono::milliseconds limit) {
     return ended_.wait_for(lock, limit, [this] { return count_ == 0; });
 }
 
+void note_read_only(const Record& record, const std::vector<UniqueFd>& fds, FreezeKernel& kernel) noexcept {
+    const auto slots = record.members();
+    for (std::size_t i = 0; i < slots.size() && i < fds.size(); ++i)
+        if (slots[i].thaw_risk.load() == ThawRisk::watched && slots[i].state.load() == MemberState::thawed && fds[i] && kernel.read_only(fds[i].get()))
+            slots[i].thaw_risk = ThawRisk::turned_read_only;
+}
+
 RescueReport rescue(const std::shared_ptr<const Record>& record, const std::shared_ptr<const std::vector<UniqueFd>>& fds,
                     WindowKernel& kernel, std::chrono::milliseconds patience) {
     RescueReport report;
@@ -193,6 +197,7 @@ RescueReport rescue(const std::shared_ptr<const Record>& record, const std::shar
             header.saved_rcu = -1;
     }
     unprime(*record, *kernel.dm, report);
+    note_read_only(*record, *fds, *kernel.freeze);
     return report;
 }
 

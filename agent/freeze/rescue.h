@@ -60,6 +60,10 @@ inline constexpr std::chrono::milliseconds kRescuePatience{2000};
 RescueReport rescue(const std::shared_ptr<const Record>& record, const std::shared_ptr<const std::vector<UniqueFd>>& fds,
                     WindowKernel& kernel, std::chrono::milliseconds patience = kRescuePatience);
 
+/// Notes in the record which members that were thawed are read-only now (ThawRisk), whoever thawed them. After the window, not in it:
+/// btrfs takes memory and its locks to answer. `fds` are the members' in order; an empty one is skipped.
+void note_read_only(const Record& record, const std::vector<UniqueFd>& fds, FreezeKernel& kernel) noexcept;
+
 /// The first part of rescue(): resumes what may still be suspended. For who has to look up paths before the rest: a look-up
 /// may read from a suspended device.
 void resume_suspended(const Record& record, DmKernel& dm, RescueReport& report);

@@ -42,8 +42,6 @@ Result<void> check_part(const std::string& path, const std::string& part) {
     return fail(ErrorKind::access_denied, part + " " + reason, kAdvice);
 }
 
-enum class Finding { run, leave_out, gone };
-
 /// What an entry is, by the file that it leads to. None: it was removed since the directory was read.
 std::optional<HookEntry> examine(const std::string& name, const std::string& path) {
     HookEntry entry{.hook = {.name = name, .path = path}, .ignored = {}, .error = {}};
