@@ -149,15 +149,12 @@ void Bus::set_added(const std::shared_ptr<SnapshotSet>& set) {
 void Bus::set_removed(const SetId& set) {
     events_.post([this, set] {
         bindings_.erase(set);
-        std::shared_ptr<SnapshotSetObject> object;
-        if (auto found = sets_.extract(set)) object = std::move(found.mapped());
+        if (auto found = sets_.extract(set)) retire(std::move(found.mapped()), events_);
         try {
             if (manager_object_) manager_object_->emitSetRemoved(sdbus::ObjectPath(set_path(set)));
         } catch (const sdbus::Error&) { // NOLINT(bugprone-empty-catch)
             // As above.
         }
-        // Behind Delete's answer: sd-bus compares it with the signature in the object's own table, and where that is gone sends none (ENOMSG).
-        events_.post([object = std::move(object)] {});
     });
 }
 

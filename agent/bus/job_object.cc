@@ -50,19 +50,23 @@ void JobObject::progressed(double fraction) {
 
 void JobObject::finished(const Result<void>& outcome) {
     Status end;
-    {
-        const std::lock_guard lock(mutex_);
-        if (outcome) {
-            status_.state = "done";
-            status_.progress = 1;
-        } else {
-            const auto error = to_bus_error(outcome.error());
-            status_.state = watch_->cancelled() ? "cancelled" : "failed";
+    if (!outcome) {
+        const auto error = to_bus_error(outcome.error());
+        {
+            const std::lock_guard lock(mutex_);
             status_.error = std::string(error.getName()) + ": " + std::string(error.getMessage());
         }
+        // GetAll reads one property after another, Error before State, with the library's lock held (sdbus-c++ 1.2, 2.1); sending takes
+        // that lock, so that whoever has read no error yet has read "running" as well before the state changes.
+        emit({"Error"});
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        status_.state = outcome ? "done" : watch_->cancelled() ? "cancelled" : "failed";
+        if (outcome) status_.progress = 1;
         end = status_;
     }
-    emit({"State", "Progress", "Error"});
+    emit({"State", "Progress"});
     try {
         emitFinished(end.state, end.error, {});
     } catch (const sdbus::Error&) { // NOLINT(bugprone-empty-catch)
@@ -71,7 +75,7 @@ void JobObject::finished(const Result<void>& outcome) {
 }
 
 void JobObject::Cancel(sdbus::Result<>&& result, Dict options) {
-    const Reply<> reply(std::move(result));
+    const Reply<> reply(std::move(result), calls_);
     when_permitted(context_, getObject(), reply, options, {.action = Action::revert}, [this_job = subject_, watch = watch_, reply, over = !running()](const Caller&) {
         if (over || !watch->cancel())
             return reply.error(fail(ErrorKind::wrong_state, over ? "the job is over" : "the volumes of set " + this_job.set.text() + " are being put back, which nothing stops",

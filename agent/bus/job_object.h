@@ -10,6 +10,7 @@
 
 #include "bus/bus_context.h"
 #include "bus/dict.h"
+#include "bus/open_calls.h"
 #include "org.quiesced1.Job.adaptor.h"
 
 namespace quiesced {
@@ -33,6 +34,7 @@ public:
     void progressed(double fraction);
     void finished(const Result<void>& outcome);
     [[nodiscard]] bool running() const;
+    OpenCalls& calls() { return calls_; }
 
 private:
     struct Status {
@@ -57,6 +59,7 @@ private:
     const std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
     mutable std::mutex mutex_;
     Status status_;
+    OpenCalls calls_;
 };
 
 } // namespace quiesced

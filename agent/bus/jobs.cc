@@ -39,6 +39,7 @@ void Jobs::finish(std::uint64_t number, const Result<void>& outcome) {
             continue;
         }
         const auto path = job_path(job->first);
+        retire(std::move(job->second), context_.events);
         job = jobs_.erase(job);
         --over;
         removed_(path);

@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "bus/dict.h"
+#include "bus/open_calls.h"
 
 namespace quiesced {
 
@@ -23,6 +24,8 @@ class Reply {
 public:
     explicit Reply(sdbus::Result<Values...>&& result)
         : result_(std::make_shared<sdbus::Result<Values...>>(std::move(result))) {}
+    /// Of an object that may go before the daemon does. Throws as OpenCalls::enter().
+    Reply(sdbus::Result<Values...>&& result, const OpenCalls& calls) : ticket_(calls.enter()), result_(std::make_shared<sdbus::Result<Values...>>(std::move(result))) {}
 
     void values(const Values&... values) const {
         guarded([&] { result_->returnResults(values...); });
@@ -40,6 +43,7 @@ private:
             // The connection is lost: nobody waits for this any more, and the loop says so.
         }
     }
+    OpenCalls::Ticket ticket_; ///< given back after the result: a call that nobody has answered is answered by its end
     std::shared_ptr<sdbus::Result<Values...>> result_;
 };
 

@@ -78,7 +78,7 @@ void SnapshotSetObject::emit_progress(const SetProgress& progress) {
 }
 
 void SnapshotSetObject::run(Step step, sdbus::Result<>&& result, const Dict& options) {
-    const Reply<> reply(std::move(result));
+    const Reply<> reply(std::move(result), calls_);
     Permit permit{.action = Action::snapshot};
     // Whoever has frozen something can always thaw it.
     if (step == Step::thaw || step == Step::abort) permit.owner = owner();
@@ -91,7 +91,7 @@ void SnapshotSetObject::run(Step step, sdbus::Result<>&& result, const Dict& opt
 }
 
 void SnapshotSetObject::run_for_manifest(Step step, sdbus::Result<std::string>&& result, const Dict& options) {
-    const Reply<std::string> reply(std::move(result));
+    const Reply<std::string> reply(std::move(result), calls_);
     when_permitted(context_, getObject(), reply, options, {.action = Action::snapshot}, [&events = context_.events, step, reply, set = set_](const Caller&) {
         // The set waits for its threads before it ends, so that it is there when this is called on one of them.
         set->post(step, [&events, reply, &taken = *set](const Result<void>& outcome) {
@@ -102,7 +102,7 @@ void SnapshotSetObject::run_for_manifest(Step step, sdbus::Result<std::string>&&
 }
 
 void SnapshotSetObject::KeepAlive(sdbus::Result<std::uint32_t>&& result, Dict options) {
-    const Reply<std::uint32_t> reply(std::move(result));
+    const Reply<std::uint32_t> reply(std::move(result), calls_);
     when_permitted(context_, getObject(), reply, options, {.action = Action::snapshot, .owner = owner()},
                    [&urgent = context_.urgent, reply, set = set_](const Caller&) {
         urgent.post([reply, set] {
@@ -115,7 +115,7 @@ void SnapshotSetObject::KeepAlive(sdbus::Result<std::uint32_t>&& result, Dict op
 }
 
 void SnapshotSetObject::Hold(sdbus::Result<sdbus::UnixFd>&& result, Dict options) {
-    const Reply<sdbus::UnixFd> reply(std::move(result));
+    const Reply<sdbus::UnixFd> reply(std::move(result), calls_);
     when_permitted(context_, getObject(), reply, options, {.action = Action::snapshot, .owner = owner()},
                    [&holds = context_.holds, reply, set = set_](const Caller&) {
         auto handle = holds.hold(set);
@@ -125,7 +125,7 @@ void SnapshotSetObject::Hold(sdbus::Result<sdbus::UnixFd>&& result, Dict options
 }
 
 void SnapshotSetObject::ReportHostSnapshot(sdbus::Result<>&& result, std::string member, std::string reference, Dict options) {
-    const Reply<> reply(std::move(result));
+    const Reply<> reply(std::move(result), calls_);
     // All is frozen meanwhile.
     when_permitted(context_, getObject(), reply, options, {.action = Action::snapshot, .options = {}, .owner = owner()},
                    [&urgent = context_.urgent, reply, set = set_, member = std::move(member), reference = std::move(reference)](const Caller&) {
@@ -137,7 +137,7 @@ void SnapshotSetObject::ReportHostSnapshot(sdbus::Result<>&& result, std::string
 }
 
 void SnapshotSetObject::Delete(sdbus::Result<>&& result, Dict options) {
-    const Reply<> reply(std::move(result));
+    const Reply<> reply(std::move(result), calls_);
     when_permitted(context_, getObject(), reply, options, {.action = Action::remove}, [&context = context_, reply, set = set_](const Caller&) {
         set->post(Step::remove, [&context, reply, id = set->id()](const Result<void>& outcome) {
             // The set cannot be forgotten on its own thread.
@@ -175,7 +175,7 @@ Result<sdbus::ObjectPath> begin_revert(BusContext& context, const std::shared_pt
 } // namespace
 
 void SnapshotSetObject::Revert(sdbus::Result<std::string>&& result, std::vector<std::string> members, Dict options) {
-    const Reply<std::string> reply(std::move(result));
+    const Reply<std::string> reply(std::move(result), calls_);
     when_permitted(context_, getObject(), reply, options, {.action = Action::revert},
                    [&context = context_, reply, set = set_, members = std::move(members)](const Caller&) {
         context.events.post([&context, reply, set, members] {
@@ -188,7 +188,7 @@ void SnapshotSetObject::Revert(sdbus::Result<std::string>&& result, std::vector<
 }
 
 void SnapshotSetObject::StartRevert(sdbus::Result<sdbus::ObjectPath>&& result, std::vector<std::string> members, Dict options) {
-    const Reply<sdbus::ObjectPath> reply(std::move(result));
+    const Reply<sdbus::ObjectPath> reply(std::move(result), calls_);
     when_permitted(context_, getObject(), reply, options, {.action = Action::revert},
                    [&context = context_, reply, set = set_, members = std::move(members)](const Caller&) {
         context.events.post([&context, reply, set, members] {
@@ -199,7 +199,7 @@ void SnapshotSetObject::StartRevert(sdbus::Result<sdbus::ObjectPath>&& result, s
 }
 
 void SnapshotSetObject::Describe(sdbus::Result<std::string>&& result, Dict options) {
-    const Reply<std::string> reply(std::move(result));
+    const Reply<std::string> reply(std::move(result), calls_);
     when_permitted(context_, getObject(), reply, options, {.action = Action::inspect}, [reply, set = set_](const Caller&) {
         const auto answer = [reply](const SnapshotSet& described) { reply.values(utf8(manifest_to_json(described.describe()))); };
         if (!set->merge_pending()) return answer(*set);

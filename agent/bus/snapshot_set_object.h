@@ -8,6 +8,7 @@
 
 #include "bus/bus_context.h"
 #include "bus/dict.h"
+#include "bus/open_calls.h"
 #include "org.quiesced1.SnapshotSet.adaptor.h"
 
 namespace quiesced {
@@ -29,6 +30,7 @@ public:
     void emit_consistency();
     void emit_lost(const Fill& fill);
     void emit_progress(const SetProgress& progress);
+    OpenCalls& calls() { return calls_; }
 
 private:
     void Prepare(sdbus::Result<>&& result, Dict options) override { run(Step::prepare, std::move(result), options); }
@@ -57,6 +59,7 @@ private:
 
     BusContext& context_;
     std::shared_ptr<SnapshotSet> set_;
+    OpenCalls calls_;
 };
 
 } // namespace quiesced

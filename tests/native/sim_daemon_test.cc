@@ -19,9 +19,12 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::AllOf;
+using testing::AnyOf;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 
 const Dict kNone;
@@ -131,6 +134,27 @@ TEST_F(Sim, EveryDeleteIsAnswered) {
         ASSERT_THAT(end_of([&] { set.Delete(kNone); }), EndsWell()) << "set " << i;
     }
     EXPECT_THAT(ManagerClient(*requestor_).ListSets(kNone), testing::IsEmpty());
+}
+
+TEST_F(Sim, EveryCallerOfASetThatGoesIsAnswered) {
+    start();
+    constexpr std::size_t kCallers = 6;
+    for (int round = 0; round < 15; ++round) {
+        const auto path = ManagerClient(*requestor_).CreateSet({"/srv/data", "/srv/lun"}, kNone);
+        SetClient(*requestor_, path).Take(kNone);
+        std::vector<CallEnd> ends(kCallers);
+        {
+            std::vector<std::jthread> callers;
+            for (auto& end : ends)
+                callers.emplace_back([&] {
+                    Requestor other(bus_->address());
+                    // What comes behind the first one's Delete is refused, by the set or by the bus.
+                    end = end_of([&] { SetClient(other, path).Delete(kNone); });
+                });
+        }
+        EXPECT_THAT(ends, Contains(EndsWell())) << "round " << round;
+        for (const auto& end : ends) EXPECT_THAT(end.error, Not(AnyOf(HasSubstr("NoReply"), HasSubstr("Timeout")))) << "round " << round << ": " << end.message;
+    }
 }
 
 TEST_F(Sim, ALeaseSaysWhoHasWhatSinceWhenAndUntilWhen) {
