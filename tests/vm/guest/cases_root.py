@@ -124,10 +124,11 @@ def root_frozen():
         os.unlink("/root/write-probe")
         lines = numbers_in_journal(sent, 120)
         there = {line for line in lines if line.startswith("line ")}
-        expect(len(there) == sent and len(lines) == sent, f"of {sent} lines {len(there)} are there, {len(lines)} with repetitions")
+        # journald appends a line again after it had to rotate its file.
+        expect(len(there) == sent and len(lines) <= sent + 5, f"of {sent} lines {len(there)} are there, {len(lines)} with repetitions")
         expect(not polling.errors, f"{polling.errors[:3]}")
         step(path, "Finish")
         manifest = describe(path)
         expect(manifest["consistency"] == "filesystem", f"{manifest}")
-        print(f"  {sent} lines, {polling.answers} answers of the bus, the longest after {polling.longest:.2f} s")
+        print(f"  {sent} lines, {len(lines) - sent} of them twice, {polling.answers} answers of the bus, the longest after {polling.longest:.2f} s")
     delete_all_sets()
