@@ -57,6 +57,7 @@ int thaw_in_emergency(const std::string& directory) {
     }
     if (recovered->empty()) say("No record names anything that is frozen, suspended or primed.");
     if (!clean) say("What is left: look at dmesg and dmsetup info. Last resort: SysRq-j thaws every file system there is.");
+    await_thaws(*recovered);
     return clean ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

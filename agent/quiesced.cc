@@ -55,8 +55,8 @@ void wait_for_freezers(const std::string& directory) {
 }
 
 /// Mends what an earlier life left frozen, suspended or primed. False when something is still not as it should be. `told`: what was
-/// said before, when it is repeated.
-bool recover_windows(const std::string& directory, std::set<std::string>* told = nullptr) {
+/// said before, when it is repeated. `all` gets what was done.
+bool recover_windows(const std::string& directory, std::set<std::string>* told = nullptr, std::vector<Recovered>* all = nullptr) {
     if (told == nullptr) wait_for_freezers(directory);
     auto kernel = WindowKernel::linux();
     const auto recovered = recover(kernel, directory);
@@ -85,6 +85,7 @@ bool recover_windows(const std::string& directory, std::set<std::string>* told =
             log_event(Message::not_mended, LogLevel::error, {.set = entry.set, .volume = {}, .state = {}}, "set " + entry.set + ": " + failure);
     }
     if (recovered->empty() && told == nullptr) spdlog::info("nothing was left frozen or suspended");
+    if (all != nullptr) *all = *recovered;
     return clean;
 }
 
@@ -344,8 +345,10 @@ int main(int argc, char** argv) {
 
     quiesced::Log log(spdlog::level::from_str(options.settings.log_level));
     if (options.recover) {
-        const bool windows = quiesced::recover_windows(options.run_directory);
+        std::vector<quiesced::Recovered> recovered;
+        const bool windows = quiesced::recover_windows(options.run_directory, nullptr, &recovered);
         const bool writers = quiesced::recover_lost_writers(options.run_directory);
+        quiesced::await_thaws(recovered);
         return windows && writers ? EXIT_SUCCESS : EXIT_FAILURE;
     }
     return quiesced::serve({argc, argv}, options, log, signals);

@@ -174,6 +174,12 @@ Result<std::vector<Recovered>> recover_all(WindowKernel& kernel, const std::stri
 
 } // namespace
 
+void await_thaws(const std::vector<Recovered>& recovered, std::chrono::milliseconds limit) {
+    const auto until = Monotonic::now() + limit;
+    for (const auto& entry : recovered)
+        if (entry.report.pending) static_cast<void>(entry.report.pending->wait(std::chrono::ceil<std::chrono::milliseconds>(until - Monotonic::now())));
+}
+
 bool window_under_way(const std::string& directory) {
     const auto names = list_records(directory);
     return names && std::any_of(names->begin(), names->end(), [&](const std::string& name) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,9 @@ namespace quiesced {
 /// Where records of windows are: <directory>/<set>.window, removed when their window left nothing behind.
 inline constexpr const char* kRecordDirectory = "/run/quiesced";
 inline constexpr const char* kRecordSuffix = ".window";
+
+/// How long a btrfs may take to read its superblock in a thaw. What cannot be killed holds up the end of its process anyway.
+inline constexpr std::chrono::seconds kThawPatience{30};
 
 /// A record that was found and what was done about it.
 struct Recovered {
@@ -33,6 +37,10 @@ Result<std::vector<Recovered>> recover(WindowKernel& kernel, const std::string& 
 /// a second to rescue what it held.
 Result<std::vector<Recovered>> recover_by_force(WindowKernel& kernel, const std::string& directory = kRecordDirectory,
                                                 const std::string& mountinfo = "/proc/self/mountinfo");
+
+/// For a process that ends after its recovery: its end would kill a thaw that goes on, and a btrfs turns read-only by that (docs/kernel.md).
+/// Returns when none is left, or after `limit`.
+void await_thaws(const std::vector<Recovered>& recovered, std::chrono::milliseconds limit = kThawPatience);
 
 /// Whether there is a record of which the daemon is not the calling process: something of another life is not mended yet.
 bool window_left(const std::string& directory = kRecordDirectory);

@@ -133,11 +133,16 @@ void warn_of_folders(Writer& writer, const HostFacts& host) {
 
 void warn_of_space(Writer& writer, const std::vector<SpaceNeed>& space, const std::vector<StoreForecast>& stores) {
     for (const auto& need : space) {
-        const auto fullest = std::max(need.data_percent.value_or(0), need.metadata_percent.value_or(0));
-        if (need.kind != "thin-pool" || need.refusal || fullest < kThinPoolWarnPercent) continue;
-        writer.warn("thin_pool_nearly_full",
-                    "the thin pool " + need.name + " is " + percent_text(fullest) + " full; at " + percent_text(kThinPoolFullPercent) + " no snapshot is taken, and at 100 % its volumes fail",
-                    "Extend it: lvextend --size +SIZE " + need.name + " (or --poolmetadatasize), or remove old snapshots.", need.volumes);
+        if (need.kind != "thin-pool" || need.refusal) continue;
+        const auto warn = [&](const char* what, double fill, double limit, const char* option) {
+            if (fill < limit - kThinPoolWarnBefore) return;
+            writer.warn("thin_pool_nearly_full",
+                        "the " + std::string(what) + " of the thin pool " + need.name + " are " + percent_text(fill) + " full; at " + percent_text(limit) +
+                            " no snapshot is taken, and at 100 % its volumes fail",
+                        "Extend it: lvextend " + std::string(option) + " +SIZE " + need.name + ", or remove old snapshots.", need.volumes);
+        };
+        warn("data", need.data_percent.value_or(0), kThinPoolFullPercent, "--size");
+        warn("metadata", need.metadata_percent.value_or(0), need.metadata_limit.value_or(kThinPoolFullPercent), "--poolmetadatasize");
     }
     for (const auto& store : stores) {
         if (store.fills_in >= kShortStoreLife) continue;

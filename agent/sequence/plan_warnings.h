@@ -53,8 +53,8 @@ struct StoreForecast {
 
 /// A member's store that fills sooner than this at the rate of the sample is warned of: no backup is over by then.
 inline constexpr std::chrono::seconds kShortStoreLife = std::chrono::hours(1);
-/// A thin pool that is fuller than this is warned of; from kThinPoolFullPercent on it is refused.
-inline constexpr double kThinPoolWarnPercent = 80;
+/// A thin pool is warned of this much before the fill from which on it is refused: its data from 80 % on.
+inline constexpr double kThinPoolWarnBefore = 15;
 
 /// `frozen`: members and carried volumes.
 std::vector<PlanWarning> make_warnings(const HostFacts& host, const std::vector<const Volume*>& frozen, const Inventory& inventory,

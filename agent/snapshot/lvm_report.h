@@ -37,6 +37,8 @@ struct LogicalVolume {
     std::optional<std::uint32_t> thin_id;   ///< thin: device id in its pool
     std::optional<double> data_percent;     ///< fill of a pool, or of a snapshot's store
     std::optional<double> metadata_percent; ///< fill of a pool's metadata
+    std::optional<Bytes> metadata_size;     ///< of a pool
+    bool needs_check = false;               ///< a pool whose metadata the kernel does not trust any more, and will not extend
     std::vector<std::string> tags;
 
     [[nodiscard]] Kind kind() const;

@@ -62,20 +62,23 @@ std::optional<Error> pool_problem(const LogicalVolume& pool) {
     const auto name = "thin pool " + pool.full_name();
     // lv_attr, ninth character: (F)ailed, out of (D)ata space, (M)etadata read only.
     const char health = pool.attributes.size() > 8 ? pool.attributes[8] : '-';
-    if (health == 'F' || health == 'M')
+    const auto limit = metadata_limit(pool);
+    const auto metadata = pool.metadata_percent.value_or(0);
+    // Full metadata alone make it read-only, too; then there is nothing to repair, and a removal would not be carried out.
+    if (health == 'M' && !pool.needs_check && metadata >= limit)
+        return no_room(name + " is read-only: its metadata are " + percent_text(metadata) + " full", "Extend them: lvextend --poolmetadatasize +SIZE " + pool.full_name() + ".");
+    if (health == 'F' || health == 'M' || pool.needs_check)
         return no_room(name + (health == 'F' ? " has failed" : " has become read-only for an error in its metadata"),
                        "Repair it first: lvconvert --repair " + pool.full_name() + ".", ErrorKind::lvm_failed);
-    const auto check = [&name](std::optional<double> fill, const char* what, const std::string& advice) -> std::optional<Error> {
-        if (fill.value_or(0) < kThinPoolFullPercent) return std::nullopt;
-        return no_room(name + " has no room for another snapshot: its " + what + " are " + percent_text(*fill) +
-                           " full, from " + percent_text(kThinPoolFullPercent) + " on none is taken",
+    const auto check = [&name](double fill, double most, const char* what, const std::string& advice) -> std::optional<Error> {
+        if (fill < most) return std::nullopt;
+        return no_room(name + " has no room for another snapshot: its " + what + " are " + percent_text(fill) + " full, from " + percent_text(most) + " on none is taken",
                        advice);
     };
-    if (auto data = check(health == 'D' ? 100.0 : pool.data_percent, "data",
+    if (auto data = check(health == 'D' ? 100.0 : pool.data_percent.value_or(0), kThinPoolFullPercent, "data",
                           "Extend it: lvextend --size +SIZE " + pool.full_name() + ", or remove old snapshots."))
         return data;
-    return check(pool.metadata_percent, "metadata",
-                 "Extend them: lvextend --poolmetadatasize +SIZE " + pool.full_name() + ", or remove old snapshots.");
+    return check(metadata, limit, "metadata", "Extend them: lvextend --poolmetadatasize +SIZE " + pool.full_name() + ", or remove old snapshots.");
 }
 
 SpaceNeed pool_need(const std::string& group, const std::string& name, const std::vector<const PlannedSnapshot*>& snapshots,
@@ -95,6 +98,7 @@ SpaceNeed pool_need(const std::string& group, const std::string& name, const std
     need.size = found->size;
     need.data_percent = found->data_percent;
     need.metadata_percent = found->metadata_percent;
+    need.metadata_limit = metadata_limit(*found);
     need.text = "thin snapshots share the room of the pool " + need.name + " (" + found->size.text() + ")";
     if (found->data_percent) need.text += ", whose data are " + percent_text(*found->data_percent) + " full";
     if (found->metadata_percent) need.text += ", its metadata " + percent_text(*found->metadata_percent);
@@ -103,6 +107,14 @@ SpaceNeed pool_need(const std::string& group, const std::string& name, const std
 }
 
 } // namespace
+
+double metadata_limit(const LogicalVolume& pool) {
+    constexpr double kLeastFree = 4U << 20U;
+    constexpr double kLeastFreePercent = 25;
+    const auto size = static_cast<double>(pool.metadata_size.value_or(Bytes{}).count);
+    const double free = size > 0 ? std::min(kLeastFreePercent, 100 * kLeastFree / size) : 0;
+    return std::min(kThinPoolFullPercent, 100 - free);
+}
 
 Bytes largest_store(const LogicalVolume& origin) {
     const auto extent = std::max<std::uint64_t>(origin.extent.count, kSectorSize);

@@ -21,8 +21,11 @@ struct StoreFacts {
     Bytes free_share;                     ///< of the volume group's free space
 };
 
-/// From which fill of a thin pool, data or metadata, on no snapshot is taken.
+/// From which fill of a thin pool's data on no snapshot is taken.
 inline constexpr double kThinPoolFullPercent = 95;
+/// The same for its metadata: less where they are small. LVM makes no snapshot in a pool with less than 4 MiB of metadata free, or a quarter where
+/// that is less (2.03.16, pool_metadata_min_threshold()).
+double metadata_limit(const LogicalVolume& pool);
 
 /// Size of the store for a snapshot of `origin`, in whole extents and at least one: as the policy says, but never more than a store
 /// can use (every chunk of 4 KiB of the origin overwritten, and the tables of that).

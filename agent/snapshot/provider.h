@@ -56,6 +56,7 @@ struct SpaceNeed {
     std::optional<Bytes> size;
     std::optional<double> data_percent; ///< fill of a thin pool
     std::optional<double> metadata_percent;
+    std::optional<double> metadata_limit; ///< from which fill on no snapshot is taken
 };
 
 /// What arm() would need.

@@ -318,6 +318,25 @@ TEST_F(StuckTest, ForceThawsAlsoWhatALivingDaemonAndAStoppedFreezerHold) {
     EXPECT_FALSE(record_there());
 }
 
+TEST(AwaitThaws, WhoEndsAfterARecoveryDoesNotKillWhatTheKernelHasNotFinishedButWaitsNotForEver) {
+    Recovered slow{.set = "slow", .report = {}, .journal = false};
+    slow.report.pending = std::make_shared<PendingThaws>();
+    slow.report.pending->add();
+    const std::vector<Recovered> all{{.set = "nothing pending", .report = {}, .journal = false}, slow};
+    auto begin = Monotonic::now();
+    await_thaws(all, milliseconds(50));
+    EXPECT_GE(Monotonic::now() - begin, milliseconds(50));
+    std::thread thaw([&] {
+        std::this_thread::sleep_for(milliseconds(100));
+        slow.report.pending->end();
+    });
+    begin = Monotonic::now();
+    await_thaws(all, seconds(60));
+    EXPECT_GE(Monotonic::now() - begin, milliseconds(90));
+    EXPECT_LT(Monotonic::now() - begin, seconds(30));
+    thaw.join();
+}
+
 TEST(ProcessIdentity, OnlyThatVeryProcessIsKilled) {
     const auto child = ::fork();
     if (child == 0) {

@@ -102,7 +102,7 @@ TEST_F(PlanWarnings, AHypervisorThatSaysOtherwiseIsQuoted) {
     EXPECT_THAT(warn({}, {"/srv/log"}), IsEmpty()) << "the two agree";
 }
 
-TEST_F(PlanWarnings, AThinPoolFrom80PercentOnUnlessItIsRefusedAnyway) {
+TEST_F(PlanWarnings, AThinPoolThatIsNearlyFullUnlessItIsRefusedAnyway) {
     SpaceNeed pool;
     pool.kind = "thin-pool";
     pool.name = "vg/pool";
@@ -111,9 +111,17 @@ TEST_F(PlanWarnings, AThinPoolFrom80PercentOnUnlessItIsRefusedAnyway) {
     pool.metadata_percent = 3;
     EXPECT_THAT(warn({}, {}, {pool}), IsEmpty());
     pool.metadata_percent = 81;
-    const auto warnings = warn({}, {}, {pool});
+    auto warnings = warn({}, {}, {pool});
     ASSERT_THAT(keys(warnings), ElementsAre("thin_pool_nearly_full"));
-    EXPECT_THAT(warnings[0].text, HasSubstr("vg/pool is 81 % full"));
+    EXPECT_THAT(warnings[0].text, HasSubstr("metadata of the thin pool vg/pool are 81 % full; at 95 %"));
+    pool.metadata_percent = 61;
+    EXPECT_THAT(warn({}, {}, {pool}), IsEmpty());
+    pool.metadata_limit = 75;
+    pool.data_percent = 80.5;
+    warnings = warn({}, {}, {pool});
+    ASSERT_THAT(keys(warnings), ElementsAre("thin_pool_nearly_full", "thin_pool_nearly_full")) << "each has a limit and a remedy of its own";
+    EXPECT_THAT(warnings[1].text, HasSubstr("61 % full; at 75 %"));
+    EXPECT_THAT(warnings[1].advice, HasSubstr("--poolmetadatasize"));
     pool.refusal = Error{.kind = ErrorKind::no_space, .error_number = 0, .context = "full", .advice = {}, .undone = {}};
     EXPECT_THAT(warn({}, {}, {pool}), IsEmpty());
 }

@@ -101,6 +101,40 @@ TEST(LvmSpace, AThinPoolMustHaveRoomInDataAndMetadata) {
     EXPECT_THAT(metadata.error().message(), HasSubstr("--poolmetadatasize"));
 }
 
+TEST(LvmSpace, SmallPoolMetadataAreFullAsEarlyAsLvmFindsThem) {
+    const auto a = thin("a");
+    const auto check = [&a](double fill, std::uint64_t mebibytes) {
+        auto small = pool(10, fill);
+        small.metadata_size = Bytes{mebibytes * kMiB};
+        return check_space({{a, "sa", Bytes{}}}, {a, small});
+    };
+    EXPECT_TRUE(check(74.9, 2));
+    EXPECT_FALSE(check(75, 2));
+    EXPECT_FALSE(check(75, 16));
+    EXPECT_TRUE(check(87.4, 32));
+    const auto refused = check(87.5, 32);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, ErrorKind::no_space);
+    EXPECT_THAT(refused.error().message(), HasSubstr("its metadata are 87.5 % full, from 87.5 % on none is taken"));
+    EXPECT_TRUE(check(94.9, 1024));
+    EXPECT_FALSE(check(95, 1024));
+}
+
+TEST(LvmSpace, APoolThatIsReadOnlyForItsMetadataIsToBeExtendedUnlessTheyAreDamaged) {
+    const auto a = thin("a");
+    auto full = pool(10, 100, "twi-aotzM-");
+    full.metadata_size = Bytes{2 * kMiB};
+    const auto check = [&] { return check_space({{a, "sa", Bytes{}}}, {a, full}).error(); };
+    EXPECT_EQ(check().kind, ErrorKind::no_space);
+    EXPECT_THAT(check().message(), testing::AllOf(HasSubstr("read-only: its metadata are 100.0 % full"), HasSubstr("--poolmetadatasize"), testing::Not(HasSubstr("repair"))));
+    full.needs_check = true; // the kernel refuses to extend it then
+    EXPECT_EQ(check().kind, ErrorKind::lvm_failed);
+    EXPECT_THAT(check().message(), HasSubstr("lvconvert --repair"));
+    full.needs_check = false;
+    full.metadata_percent = 40; // whatever it is, room is not what it lacks
+    EXPECT_EQ(check().kind, ErrorKind::lvm_failed);
+}
+
 TEST(LvmSpace, TheNeedsNameEveryPlaceWithWhatIsNeededAndFound) {
     const auto a = thick("a", 500, 200);
     const auto c = thin("c");

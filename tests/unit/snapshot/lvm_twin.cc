@@ -246,6 +246,8 @@ std::string TwinLvm::report(const std::vector<std::string>& arguments) const {
                         {"thin_id", volume->thin_id ? std::to_string(*volume->thin_id) : ""},
                         {"data_percent", percent(volume->data_percent)},
                         {"metadata_percent", percent(volume->metadata_percent)},
+                        {"lv_metadata_size", volume->metadata_size ? std::to_string(volume->metadata_size->count) : ""},
+                        {"lv_check_needed", volume->needs_check ? "check needed" : "unknown"},
                         {"lv_tags", tags}});
     }
     return nlohmann::json{{"report", {{{"lv", rows}}}}}.dump();

@@ -23,9 +23,13 @@ class Signals:
         self._monitor.wait()
 
     def wait_for(self, member, seconds):
+        self.wait_until(f"no {member}", lambda: member in [signal["member"] for signal in self.heard], seconds)
+
+    def wait_until(self, otherwise, come, seconds):
+        """Until what has been heard is enough for `come`."""
         deadline = time.monotonic() + seconds
-        while member not in [signal["member"] for signal in self.heard]:
-            expect(time.monotonic() < deadline, f"no {member} within {seconds} s, but {[signal['member'] for signal in self.heard]}")
+        while not come():
+            expect(time.monotonic() < deadline, f"{otherwise} within {seconds} s, but {[signal['member'] for signal in self.heard]}")
             line = self._monitor.stdout.readline()
             if line.startswith("{"):
                 self.heard.append(json.loads(line))

@@ -14,7 +14,7 @@ from harness import (MANAGER, Background, Missing, call, case, delete_all_sets, 
 from storage import run
 
 VOLUME, NAME, MOUNT = "/dev/vg/slow-store", "slow", "/srv/slow"
-READ_MS = 2000
+READ_MS = 3000  # longer than a recovery waits before it says so
 
 
 def table(read_ms):

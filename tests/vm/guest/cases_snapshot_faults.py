@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What snapshots live on fails or is full: writes that give errors, a thin pool without room, an armed store."""
+import contextlib
 import json
 import os
 import time
@@ -7,8 +8,9 @@ import time
 from storage import run
 
 from bus_signals import Signals
-from faulty_group import FOLDER, GROUP, SECOND, check_file_system, group, make_file_system
-from harness import DemoError, case, create, delete_all_sets, describe, expect, final_state, leaks, refuse, step, writable_all
+from faulty_group import FOLDER, GROUP, SECOND, THIRD, check_file_system, group, make_file_system
+from harness import DemoError, case, create, delete_all_sets, describe, expect, final_state, give_up_all_sets, leaks, refuse, step, writable_all
+from pool_metadata import PoolMetadata
 
 TREE = "/run/tree"
 
@@ -138,4 +140,81 @@ def snapshot_fault_pool_full():
         run("quiescectl", "delete", set_id)
         check_file_system("thin")
         write("new", 8)
+        delete_all_sets()
+
+
+@contextlib.contextmanager
+def sets_given_up():
+    """What is armed or frozen would keep the group from being removed."""
+    try:
+        yield
+    finally:
+        give_up_all_sets()
+
+
+def changes_of_groups():
+    """What every change of a group's metadata counts up."""
+    return run("vgs", "--noheadings", "-o", "vg_name,vg_seqno")
+
+
+@case("A thin pool whose metadata fill up is told of; no set is begun then, what was armed is complete or fails clean, and extended it serves as before")
+def snapshot_fault_pool_metadata_full():
+    with group("-s", "1M"), sets_given_up():
+        run("lvcreate", "-qq", "-y", "--type", "thin", "--thinpool", f"{GROUP}/pool", "-L", "256M", "--poolmetadatasize", "2M", "--chunksize", "64k", "-V", "128M", "-n", "thin")
+        for name in ("other", "third"):
+            run("lvcreate", "-qq", "-y", "--type", "thin", "-V", "64M", "-n", name, "--thinpool", "pool", GROUP)
+        make_file_system("thin", "-J", "size=4")
+        make_file_system("other", "-J", "size=4", folder=SECOND)
+        make_file_system("third", "-J", "size=4", folder=THIRD)
+        write("old", 24)
+        before = checksum(f"{FOLDER}/old")
+        metadata = PoolMetadata(f"{GROUP}-pool-tpool")
+        first = take(FOLDER)
+        begun = time.monotonic()
+        metadata.fill_to(70)
+        # Armed while LVM still makes snapshots; the pool goes on filling below them.
+        lucky, late = create(FOLDER, "/srv/ext4", deadline_ms=60000), create(SECOND, "/srv/btrfs", deadline_ms=60000)
+        for path in (lucky, late):
+            step(path, "Prepare")
+        with Signals() as signals:
+            metadata.fill_to(76)
+            made = changes_of_groups()
+            refuse("NoSpace", THIRD, "/srv/xfs", says=(f"{GROUP}/pool", "metadata", "--poolmetadatasize"))
+            expect(changes_of_groups() == made, "something was made before it was refused")
+            for level in (80, 90, 95):
+                metadata.fill_to(level + 1)
+                signals.wait_until(f"not told of {level} %", lambda level=level: level in signals.levels(), 70)
+            told = [signal["payload"]["data"][2]["kind"]["data"] for signal in signals.heard if signal["member"] == "SpaceLow"]
+            expect(signals.levels() == [80, 90, 95] and set(told) == {"pool-metadata"}, f"{signals.levels()} of {told}")
+        for method in ("Freeze", "Snapshot", "Thaw", "Finish"):
+            step(lucky, method)
+        expect(describe(lucky)["consistency"] == "filesystem", describe(lucky)["consistency"])
+        expect(not metadata.fill_to(101), "it takes more than there is room for")
+        print(f"  full after {time.monotonic() - begun:.1f} s: {run('dmsetup', 'status', f'{GROUP}-pool-tpool').strip()}")
+        refuse("NoSpace", THIRD, "/srv/xfs", says=(f"{GROUP}/pool is read-only", "metadata", "--poolmetadatasize"))
+        try:
+            for method in ("Freeze", "Snapshot", "Thaw", "Finish"):
+                step(late, method)
+        except DemoError as error:
+            print(f"  {method}: {error}")
+        else:
+            raise DemoError(f"the set is complete: {describe(late)}")
+        expect(final_state(late) == "failed" and writable_all(["/srv/btrfs", "/srv/ext4"], 10), "something is still frozen")
+        expect_old(first, "old", before)
+        done = run("quiescectl", "delete", first, check=False)
+        print(f"  while it is full: {done.stderr.strip() or 'deleted'}")
+        run("lvextend", "-qq", "--poolmetadatasize", "+4M", f"{GROUP}/pool")
+        if done.returncode:
+            run("quiescectl", "delete", first)
+        expect_old(os.path.basename(lucky), "old", before)
+        delete_all_sets()
+        deadline = time.monotonic() + 90
+        while found := leaks():
+            expect(time.monotonic() < deadline, f"not undone although there is room again: {found}")
+            time.sleep(1)
+        check_file_system("thin")
+        check_file_system("other", folder=SECOND)
+        write("new", 4)
+        again = json.loads(run("quiescectl", "snapshot", "--json", FOLDER, SECOND))
+        expect(again["consistency"] == "filesystem", again["consistency"])
         delete_all_sets()

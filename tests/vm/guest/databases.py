@@ -77,6 +77,10 @@ class Postgresql:
         self.ask("CREATE TABLE IF NOT EXISTS probe (i int); INSERT INTO probe VALUES (1)")
         return self.ask("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'quiesced'") == "0"
 
+    def holders(self):
+        """The sessions in backup mode, by a query that reads memory alone: one process of the server each, which the mode ends with."""
+        return self.ask("SELECT pid FROM pg_stat_activity WHERE query LIKE '%backup_start%' AND pid <> pg_backend_pid()").split()
+
     @staticmethod
     def command():
         return f"command = {LIBEXEC}/quiesced-session-postgresql --run-as postgres"
@@ -98,7 +102,8 @@ class Mariadb:
             run("mariadb-install-db", "--no-defaults", "--user=mysql", f"--datadir={self.data}", "--auth-root-authentication-method=socket", "--skip-test-db",
                 "--innodb-log-file-size=8M")
         run("systemd-run", "-q", "--unit=test-mariadb", "-p", "Restart=no", "mariadbd", "--no-defaults", "--user=mysql", f"--datadir={self.data}",
-            "--socket=/run/mysqld/mysqld.sock", "--skip-networking", "--log-bin", "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M")
+            "--socket=/run/mysqld/mysqld.sock", "--skip-networking", "--log-bin", "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M",
+            "--plugin-load-add=metadata_lock_info")
         wait_until(lambda: run("mariadb", "-u", "root", "-e", "SELECT 1", check=False).returncode == 0, "MariaDB answers", 120)
 
     def stop(self):
@@ -120,6 +125,10 @@ class Mariadb:
     def is_free(self):
         self.ask("SET lock_wait_timeout = 5; CREATE DATABASE IF NOT EXISTS probe; USE probe; CREATE TABLE IF NOT EXISTS t (i INT); INSERT INTO t VALUES (1)")
         return self.ask("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND USER = 'root'") == "0"
+
+    def holders(self):
+        """The locks of a backup, by a query that neither waits for one nor touches a file."""
+        return self.ask("SELECT LOCK_MODE FROM information_schema.METADATA_LOCK_INFO WHERE LOCK_MODE LIKE 'MDL_BACKUP%'").split()
 
     @staticmethod
     def command():

@@ -10,7 +10,8 @@ DEVICE = "/dev/mapper/faulty"
 FILTER = "/etc/lvm/lvmlocal.conf"
 GROUP = "faulty"
 FOLDER = "/srv/faulty"
-SECOND = "/srv/faulty2"  # for a second file system
+SECOND = "/srv/faulty2"  # for a second file system, and a third
+THIRD = "/srv/faulty3"
 
 
 class Device:
@@ -61,7 +62,7 @@ def group(*extent):
             yield device
         finally:
             device.heal()
-            for folder in (FOLDER, SECOND):
+            for folder in (FOLDER, SECOND, THIRD):
                 unmount(folder)
 
 

@@ -207,6 +207,8 @@ def run_cases(cases, only):
             missing = str(tool)
         except (DemoError, OSError, ValueError, KeyError, IndexError, subprocess.SubprocessError) as error:
             problems.append(f"{type(error).__name__}: {error}")
+            if isinstance(error.__context__, DemoError):  # what came first; the one above is of the clearing up
+                problems.append(f"before that: {error.__context__}")
         problems += [f"left behind: {leak}" for leak in leaks() + read_only()]
         for problem in problems:
             print(f"  {problem}")
