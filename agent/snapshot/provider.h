@@ -79,6 +79,7 @@ struct Merge {
         done,    ///< the origin is what the snapshot was, which is gone
     };
     Progress progress = Progress::none;
+    bool in_use = false; ///< of one that is none: somebody has the origin open
     std::optional<double> percent; ///< of one that is running, 0 to 100, as far as that is known
 };
 
