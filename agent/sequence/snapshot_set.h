@@ -159,6 +159,7 @@ private:
     Result<void> run(Step step);
     Result<void> prepare();
     Result<void> arm_all();
+    Result<void> check_shared_space();
     Result<void> check_thawed();
     void relinquish_journal();
     void flush_journal();
