@@ -52,7 +52,7 @@ private:
     [[nodiscard]] Result<void> create();
     [[nodiscard]] Result<void> build_chains();
     [[nodiscard]] Result<void> arm_all();
-    [[nodiscard]] Result<std::vector<std::string>> left_over() const;
+    [[nodiscard]] Result<std::vector<LogicalVolume>> left_over() const;
 
     SetId set_;
     std::vector<LvmMember> members_;
