@@ -71,13 +71,22 @@ void Announcer::space_not_extended(const SetId& set, const Fill& fill, const std
 
 void Announcer::set_reverted(const SetId& set, const Manifest& manifest) {
     for (const auto& member : manifest.members) {
-        if (member.revert.empty()) continue;
         const bool done = member.revert == kRevertDone;
+        if (!done && member.revert != kRevertPending) continue;
         log_event(done ? Message::put_back : Message::put_back_later, LogLevel::warning, {.set = set.text(), .volume = member.volume, .state = {}},
                   head(set) + member.volume + (done ? " is put back to its snapshot" : " is in use, and is put back to its snapshot when it is activated the next time"));
     }
     next_.set_reverted(set, manifest);
     metrics_.changed();
+}
+
+void Announcer::revert_cut_off(const SetId& set, const RevertNews& news) {
+    const auto message = news.kind == RevertNews::Kind::not_begun ? Message::revert_not_begun
+                         : news.kind == RevertNews::Kind::goes_on ? Message::revert_goes_on
+                                                                  : Message::revert_interrupted;
+    const auto level = news.kind == RevertNews::Kind::interrupted ? LogLevel::error : LogLevel::warning;
+    log_event(message, level, {.set = set.text(), .volume = {}, .state = {}}, head(set) + news.sentence);
+    next_.revert_cut_off(set, news);
 }
 
 void Announcer::snapshot_lost(const SetId& set, const Fill& fill) {

@@ -26,6 +26,9 @@ enum class Message : std::uint16_t {
     snapshot_lost,
     put_back,
     put_back_later,
+    revert_not_begun,
+    revert_goes_on,
+    revert_interrupted,
     left_open,
     not_mended,
     ready,
@@ -33,7 +36,7 @@ enum class Message : std::uint16_t {
     not_reloaded,
 };
 
-inline constexpr std::array<std::string_view, 20> kMessageIds{
+inline constexpr std::array<std::string_view, 23> kMessageIds{
     "", // none
     "8b8b7bf022214a3ca14ef251025191ac", // set_new
     "538973d6a28d48a39f4af72e483693a6", // set_state
@@ -49,6 +52,9 @@ inline constexpr std::array<std::string_view, 20> kMessageIds{
     "ee43c3f538d544ff8be20b1550d78972", // snapshot_lost
     "9505996647fd410aa30cfe81bf0ab6dc", // put_back
     "d80061342b664b0086249b4b1d5e7734", // put_back_later
+    "3b973437f3934f29a4684dd0066000a8", // revert_not_begun
+    "885f48c77a2c43b3b7bd41f15f1e19d1", // revert_goes_on
+    "cd5688aaed9f48a49556b00230a72e02", // revert_interrupted
     "9f571be7870a41a2ace2c04ff8fbafb4", // left_open
     "9f9499933fcc4f9890fe7bdc3bca1f7a", // not_mended
     "59e0af93565845cc804783f476911687", // ready

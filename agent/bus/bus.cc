@@ -208,6 +208,11 @@ void Bus::set_reverted(const SetId& set, const Manifest& /*manifest*/) {
     });
 }
 
+void Bus::revert_cut_off(const SetId& set, const RevertNews& news) {
+    const auto* kind = news.kind == RevertNews::Kind::not_begun ? "revert_not_begun" : news.kind == RevertNews::Kind::goes_on ? "revert_goes_on" : "revert_interrupted";
+    events_.post([this, set, kind, sentence = news.sentence] { warn(set, {}, kind, sentence); });
+}
+
 void Bus::snapshot_lost(const SetId& set, const Fill& fill) {
     events_.post([this, set, fill] {
         if (const auto object = sets_.find(set); object != sets_.end()) object->second->emit_lost(fill);

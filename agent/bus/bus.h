@@ -47,6 +47,7 @@ public:
     void space_low(const SetId& set, const SpaceLevel& level) override;
     void space_extended(const SetId& set, const Fill& fill, const Extension& extension) override;
     void space_not_extended(const SetId& set, const Fill& fill, const std::string& reason) override;
+    void revert_cut_off(const SetId& set, const RevertNews& news) override;
     void set_reverted(const SetId& set, const Manifest& manifest) override;
     void snapshot_lost(const SetId& set, const Fill& fill) override;
     void progress(const SetId& set, const SetProgress& progress) override;

@@ -113,6 +113,11 @@ std::vector<Finding> judge_plugins(const Json& plugins, const std::vector<std::s
     return findings;
 }
 
+std::optional<Finding> judge_sets(const std::vector<std::string>& interrupted) {
+    if (interrupted.empty()) return std::nullopt;
+    return Finding{"sets", Health::bad, "a revert was interrupted, and volumes do not fit together: " + joined(interrupted), "quiescectl show " + interrupted.front()};
+}
+
 std::optional<Finding> judge_hook(const HookTool& tool, const HookStatus& status, const std::string& command) {
     const auto check = "hook " + std::string(tool.name);
     if (!status.present && !status.installed) return std::nullopt;

@@ -19,7 +19,7 @@ std::string health_name(Health health);
 
 /// One thing that was looked at.
 struct Finding {
-    std::string check; ///< "unit", "bus", "polkit", "lvm", "plugin exec", "hook qemu-ga", "kernel", "files"
+    std::string check; ///< "unit", "bus", "polkit", "lvm", "plugin exec", "hook qemu-ga", "kernel", "files", "sets"
     Health health = Health::good;
     std::string text;   ///< what is so, a sentence
     std::string advice; ///< what to do; empty: nothing
@@ -66,6 +66,9 @@ struct KernelFacts {
     std::string hung_task_panic;     ///< of /proc/sys/kernel; empty: not there
 };
 std::vector<Finding> judge_kernel(const KernelFacts& facts);
+
+/// Snapshot sets that want an admin; `interrupted`: those of which a revert was. None is nothing to tell.
+std::optional<Finding> judge_sets(const std::vector<std::string>& interrupted);
 
 /// What was seen of a file system of one's own, in a loop file.
 struct LoopFacts {

@@ -29,6 +29,8 @@ ExitCode examine(const Request& request, Answer<Client>& client, const Screen& s
     add(findings, judge_lvm(read_lvm()));
     const auto plugins = bus.daemon_version ? client->plugins(true) : Answer<Json>(Json());
     add(findings, judge_plugins(plugins ? *plugins : Json(), read_plugin_sockets(paths)));
+    if (bus.daemon_version)
+        if (auto finding = judge_sets(read_interrupted(*client))) findings.push_back(std::move(*finding));
     for (const auto& tool : hook_tools()) {
         const auto status = hook_status_of(tool, paths.root);
         const auto command = client && tool.name == "qemu-ga" && status.present ? read_unit_command(*client, "qemu-guest-agent.service") : std::string();

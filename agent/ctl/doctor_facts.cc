@@ -9,6 +9,7 @@
 #include "base/child.h"
 #include "base/file.h"
 #include "config.h"
+#include "view/manifest_view.h"
 
 namespace quiesced {
 namespace {
@@ -53,6 +54,18 @@ PolkitFacts read_polkit(const DoctorPaths& paths) {
 LvmFacts read_lvm() {
     return {.version_text = output_of({"lvm", "version"}),
             .threshold_text = output_of({"lvmconfig", "--typeconfig", "full", "activation/snapshot_autoextend_threshold", "activation/thin_pool_autoextend_threshold"})};
+}
+
+std::vector<std::string> read_interrupted(Client& client) {
+    std::vector<std::string> interrupted;
+    const auto sets = client.sets();
+    if (!sets) return interrupted;
+    for (const auto& id : *sets) {
+        const auto manifest = client.describe(id);
+        const auto view = manifest ? view_manifest(*manifest) : Result<ManifestView>();
+        if (view && revert_interrupted(*view)) interrupted.push_back(id);
+    }
+    return interrupted;
 }
 
 std::vector<std::string> read_plugin_sockets(const DoctorPaths& paths) {

@@ -20,6 +20,8 @@ UnitFacts read_unit(Client& client);
 BusFacts read_bus(Client& client);
 PolkitFacts read_polkit(const DoctorPaths& paths);
 LvmFacts read_lvm();
+/// Ids of the sets of which a revert was interrupted, as far as the daemon tells.
+std::vector<std::string> read_interrupted(Client& client);
 std::vector<std::string> read_plugin_sockets(const DoctorPaths& paths);
 KernelFacts read_kernel(const DoctorPaths& paths);
 std::vector<std::string> missing_files(const DoctorPaths& paths);

@@ -27,7 +27,7 @@ std::vector<std::string> volumes(const ManifestView& set) {
 std::vector<ExpiredSet> expired(const std::vector<ManifestView>& sets, const Retention& rules, std::time_t now) {
     std::vector<const ManifestView*> newest_first;
     for (const auto& set : sets)
-        if (set.state == "complete") newest_first.push_back(&set);
+        if (set.state == "complete" && !revert_interrupted(set)) newest_first.push_back(&set);
     // An id begins with its time.
     std::sort(newest_first.begin(), newest_first.end(), [](const auto* a, const auto* b) { return a->id > b->id; });
     std::map<std::vector<std::string>, std::size_t> newer;

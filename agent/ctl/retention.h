@@ -24,7 +24,8 @@ struct ExpiredSet {
 };
 
 /// The complete sets that either rule removes, oldest first. Sets are of the same volumes when their members have the same names,
-/// in whatever order. A set whose time of making cannot be read is never removed by age.
+/// in whatever order. A set whose time of making cannot be read is never removed by age;
+/// one whose revert was interrupted neither counts nor goes, since only its snapshots end that.
 std::vector<ExpiredSet> expired(const std::vector<ManifestView>& sets, const Retention& rules, std::time_t now);
 
 /// "7d", "36h", "90min", "3600s"; nothing for what is none of these, and for 0.

@@ -9,8 +9,12 @@
 namespace quiesced {
 namespace {
 
-bool is_meant(const MemberView& member, const std::vector<std::string>& volumes) {
-    return volumes.empty() || std::find(volumes.begin(), volumes.end(), member.volume) != volumes.end();
+/// As the daemon chooses: what was interrupted goes on with no other volumes, unless they are named.
+bool is_meant(const ManifestView& set, const MemberView& member, const std::vector<std::string>& volumes) {
+    const bool interrupted = member.revert == "interrupted";
+    if (!member.revert.empty() && !interrupted) return false;
+    if (volumes.empty()) return interrupted || !revert_interrupted(set);
+    return std::find(volumes.begin(), volumes.end(), member.volume) != volumes.end();
 }
 
 } // namespace
@@ -19,8 +23,8 @@ std::string render_revert_warning(const ManifestView& set, const std::vector<std
     std::string text = "Set " + printable(set.id) + (set.created.empty() ? "" : ", made " + printable(set.created)) + ". These volumes are put back to it:\n";
     std::string left;
     for (const auto& member : set.members) {
-        if (!is_meant(member, volumes)) {
-            left += (left.empty() ? "" : ", ") + printable(member.volume);
+        if (!is_meant(set, member, volumes)) {
+            if (member.revert.empty() || member.revert == "interrupted") left += (left.empty() ? "" : ", ") + printable(member.volume);
             continue;
         }
         text += "  " + printable(member.volume) + (member.snapshot.empty() ? "" : " from " + printable(member.snapshot)) +
@@ -39,6 +43,7 @@ std::string render_reverted(const ManifestView& set) {
         if (member.revert == "running") text += volume + " is being put back.\n";
         if (member.revert == "pending")
             text += volume + " is in use: it is put back when it is activated the next time. Unmount it, and deactivate and activate its logical volume, or boot anew.\n";
+        if (member.revert == "interrupted") text += volume + " is not put back. Unmount it, then: quiescectl revert " + printable(set.id) + "\n";
     }
     return text;
 }

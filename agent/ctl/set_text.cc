@@ -49,6 +49,8 @@ std::string render_set(const ManifestView& set, const Screen& screen) {
         if (member.revert == "running") text += "  " + screen.paint(Colour::yellow, volume + " is being put back to its snapshot") + "\n";
         if (member.revert == "pending")
             text += "  " + screen.paint(Colour::yellow, volume + " is put back to its snapshot when it is activated the next time, with the machine's start at the latest") + "\n";
+        if (member.revert == "interrupted")
+            text += "  " + screen.paint(Colour::red, volume + " was to be put back with the others, and is not: unmount it, then quiescectl revert " + printable(set.id)) + "\n";
         if (!member.error.empty()) text += "  " + screen.paint(Colour::red, volume + ": " + printable(member.error)) + "\n";
     }
     return text;
@@ -60,7 +62,7 @@ std::string render_sets(const std::vector<ManifestView>& sets, const Screen& scr
     for (const auto& set : sets) {
         std::vector<std::string> volumes;
         for (const auto& member : set.members) volumes.push_back(member.volume);
-        rows.push_back({set.id, Cell(set.state, colour_of_state(set.state)), set.consistency, set.created, volumes});
+        rows.push_back({set.id, Cell(set.state, colour_of_state(set.state)), revert_interrupted(set) ? Cell("revert interrupted", Colour::red) : Cell(set.consistency), set.created, volumes});
     }
     return render_table({{"SET"}, {"STATE"}, {"CONSISTENCY"}, {"MADE"}, {"VOLUMES", false, true}}, rows, screen);
 }

@@ -26,7 +26,7 @@ std::string why_not(const MemberView& member) {
     if (member.provider == "host")
         return member.snapshot.empty() ? "the host has not reported its snapshot" : "its snapshot is the host's: " + member.snapshot;
     if (member.consistency == "reverted") return "its volume was put back to the snapshot, which is gone with that";
-    if (!member.revert.empty()) return "its volume is being put back to the snapshot";
+    if (!member.revert.empty() && member.revert != "interrupted") return "its volume is being put back to the snapshot";
     if (member.device.empty()) return "its snapshot " + member.snapshot + " is on no device of this guest";
     if (member.file_system.empty()) return "it has no file system";
     if (member.mounts.empty()) return "where it was mounted is not known";

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "sequence/shared_space.h"
 #include "sequence/write_rate.h"
 
 namespace quiesced {
@@ -77,6 +78,7 @@ public:
             if (!volumes.empty()) estimate(*provider, *id, volumes, entry);
             report_.providers.push_back(std::move(entry));
         }
+        refuse_shared_shortage();
         return {};
     }
 
@@ -106,6 +108,16 @@ public:
     }
 
 private:
+    /// Said of each that takes part in it.
+    void refuse_shared_shortage() {
+        std::vector<SpaceNeed> needs;
+        for (const auto& space : report_.space) needs.push_back(space.need);
+        const auto shortage = shared_shortage(needs);
+        if (!shortage) return;
+        for (auto& space : report_.space)
+            if (space.need.kind == shortage->kind && space.need.name == shortage->name) space.need.refusal = shortage->error;
+    }
+
     void estimate(Provider& provider, const SetId& id, const std::vector<const Volume*>& volumes, ReportedProvider& entry) {
         auto session = provider.begin(id, volumes, *sources_.inventory, wishes_);
         if (!session) {

@@ -12,7 +12,8 @@ SetManager::SetManager(SetManagerOptions options, Providers providers, SetEvents
     : options_(std::move(options)), providers_(std::move(providers)), events_(events), history_(options_.host.diskstats) {
     options_.environment.keeper = &keeper_;
     options_.environment.telling = {.progress = [this](const SetId& id, const SetProgress& progress) { events_.progress(id, progress); },
-                                    .note = [this](const SetId& id, const std::string& sentence) { events_.set_noted(id, sentence); }};
+                                    .note = [this](const SetId& id, const std::string& sentence) { events_.set_noted(id, sentence); },
+                                    .revert = [this](const SetId& id, const RevertNews& news) { events_.revert_cut_off(id, news); }};
     if (!options_.inventory) options_.inventory = std::make_shared<InventoryCache>(options_.paths);
 }
 
@@ -89,8 +90,7 @@ Result<void> SetManager::load() {
             continue;
         }
         add_complete(id, std::move(*manifest));
-        // A merge that waited for the origin's activation has begun with the machine's start.
-        if (const auto set = find(id); set->merge_pending()) set->refresh_merges([](const Result<void>&) {});
+        resume_revert(*find(id));
     }
     if (watch_) watch_->look();
     reaper_.post([this, known = std::move(*ids)] { rebuild(known); });

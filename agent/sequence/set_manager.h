@@ -76,6 +76,11 @@ public:
         static_cast<void>(set);
         static_cast<void>(manifest);
     }
+    /// A revert of a complete set was cut off: what became of it.
+    virtual void revert_cut_off(const SetId& set, const RevertNews& news) {
+        static_cast<void>(set);
+        static_cast<void>(news);
+    }
     /// After a change; `error` is empty unless the set failed.
     virtual void state_changed(const SetId& set, State state, const std::string& consistency, const std::string& error) = 0;
 };
@@ -121,7 +126,7 @@ public:
     ~SetManager();
 
     /// Brings the complete sets on disk back, and removes in the background what unfinished ones, lost with an earlier
-    /// daemon, have made; then looks for snapshots whose manifest is lost, and rebuilds it. Errors: io.
+    /// daemon, have made; goes on with reverts that were cut off; then looks for snapshots whose manifest is lost, and rebuilds it. Errors: io.
     Result<void> load();
 
     /// From now on tells the events of the space of complete sets. Once.
@@ -169,6 +174,7 @@ private:
     [[nodiscard]] std::optional<unsigned> extend_at() const;
     bool extend(const SetId& id, const Fill& fill);
     [[nodiscard]] Result<void> check_unused(const SnapshotSet& set, const std::vector<std::string>& members) const;
+    void resume_revert(SnapshotSet& set);
     std::string abandon(const SetId& id, const Manifest& manifest);
     void undo_later(const SetId& id, std::chrono::milliseconds delay);
 

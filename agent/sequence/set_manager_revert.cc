@@ -33,4 +33,14 @@ void SetManager::revert(const std::shared_ptr<SnapshotSet>& set, const std::vect
     }, std::move(watch));
 }
 
+/// A merge that waited for the origin's activation may have begun with the machine's start, or a revert was cut off by a power cut.
+void SetManager::resume_revert(SnapshotSet& set) {
+    if (!set.revert_unfinished()) return;
+    set.resume_revert([this, &set](bool changed) {
+        if (!changed) return;
+        events_.set_reverted(set.id(), set.describe());
+        if (watch_) watch_->look();
+    });
+}
+
 } // namespace quiesced

@@ -7,6 +7,7 @@
 
 #include "sequence/foreign_freeze.h"
 #include "sequence/set_report.h"
+#include "sequence/shared_space.h"
 #include "sequence/side_by_side.h"
 
 namespace quiesced {
@@ -183,11 +184,27 @@ Result<void> SnapshotSet::arm_all() {
         part.session = std::move(*session);
         undo_.push("giving up the snapshots of " + part.provider->name(), [raw = part.session.get()] { return raw->disarm(); });
     }
+    if (auto room = check_shared_space(); !room) return room;
     return side_by_side(parts_.size(), [this](std::size_t i) {
         auto armed = parts_[i].session->arm();
         if (armed) tell_progress("arm", parts_[i].members);
         return armed;
     });
+}
+
+/// Asks only where two of them may take from one group: each is an LVM command or two more.
+Result<void> SnapshotSet::check_shared_space() {
+    std::vector<SpaceNeed> needs;
+    const auto makes_stores = [](const Part& part) { return part.session->makes_stores(); };
+    if (std::count_if(parts_.begin(), parts_.end(), makes_stores) < 2) return {};
+    for (const auto& part : parts_) {
+        if (!makes_stores(part)) continue;
+        const auto estimate = part.session->estimate();
+        if (!estimate) return tl::unexpected<Error>(estimate.error());
+        needs.insert(needs.end(), estimate->space.begin(), estimate->space.end());
+    }
+    if (auto shortage = shared_shortage(needs)) return tl::unexpected<Error>(std::move(shortage->error));
+    return {};
 }
 
 Result<void> SnapshotSet::freeze() {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -22,6 +23,7 @@
 #include "sequence/journal.h"
 #include "sequence/lease.h"
 #include "sequence/planner.h"
+#include "sequence/revert_news.h"
 #include "sequence/revert_watch.h"
 #include "sequence/state.h"
 #include "sequence/timeline.h"
@@ -40,10 +42,11 @@ struct SetProgress {
     std::uint32_t total = 0;
 };
 
-/// What a set tells beside its states: from its threads, and never between the first FIFREEZE and the last FITHAW. Either may be empty.
+/// What a set tells beside its states: from its threads, and never between the first FIFREEZE and the last FITHAW. Each may be empty.
 struct SetTelling {
     std::function<void(const SetId&, const SetProgress&)> progress = {};
     std::function<void(const SetId&, const std::string&)> note = {}; ///< a sentence for its notes
+    std::function<void(const SetId&, const RevertNews&)> revert = {}; ///< of one that was cut off
 };
 
 /// What a set needs from outside; all of it outlives the sets.
@@ -118,7 +121,8 @@ public:
     Result<Extension> extend(const Fill& fill, unsigned percent);
 
     /// Puts the volumes of these members, or all without any, back to their snapshots, which are gone then. What is in use begins when
-    /// it is activated the next time; all else is waited for. A member that is done or pending already is only looked at again.
+    /// it is activated the next time; all else is waited for. A member that is done or pending already is only looked at again. Without
+    /// members, and with some of which a revert was interrupted: those alone, since it goes on with them.
     /// `watch` is told of the merges that are waited for; it may give all up until they begin, which is the error wrong_state.
     /// `done` as in post(). Errors: wrong_state, no_such_volume (no member), unsupported (the snapshot is not in this guest), no_space (a
     /// snapshot is lost), invalid_argument (another member lies on the same device), busy, plugin_missing, lvm_failed, io.
@@ -127,6 +131,12 @@ public:
     [[nodiscard]] bool merge_pending() const;
     /// Asks how far such origins are. Errors: plugin_missing, lvm_failed, io.
     void refresh_merges(Done done);
+    /// A revert may have been cut off with an earlier daemon: resume_revert() finds out.
+    [[nodiscard]] bool revert_unfinished() const;
+    /// Looks after it, and tells what it finds. Nothing had begun: nothing is changed, and it is over. Else what had not begun is
+    /// put back as well and waited for, but for what is in use: that may have been written to for long, and is left to an admin as
+    /// interrupted, as is all that cannot be put back. `done` is told whether a member's word is another one now.
+    void resume_revert(std::function<void(bool changed)> done);
 
     [[nodiscard]] const SetId& id() const { return id_; }
     [[nodiscard]] const SetOwner& owner() const { return options_.owner; }
@@ -149,6 +159,7 @@ private:
     Result<void> run(Step step);
     Result<void> prepare();
     Result<void> arm_all();
+    Result<void> check_shared_space();
     Result<void> check_thawed();
     void relinquish_journal();
     void flush_journal();
@@ -176,12 +187,29 @@ private:
     };
     [[nodiscard]] Result<std::vector<Share>> shares() const;
     [[nodiscard]] Result<std::vector<Share>> shares_of(const std::vector<std::size_t>& members) const;
-    [[nodiscard]] std::vector<std::size_t> merging_members() const;
     Result<void> revert_now(const std::vector<std::string>& members, RevertWatch& watch);
     [[nodiscard]] Result<std::vector<std::size_t>> choose_to_revert(const std::vector<std::string>& members) const;
     Result<void> begin_merges(const std::vector<Share>& shares, RevertWatch& watch);
-    Result<void> look_at_merges();
+    Result<void> settle_failed(const std::vector<std::size_t>& members, const std::vector<std::string>& words, Error error);
     Result<void> follow_merges(const std::vector<std::size_t>& members, const RevertWatch& watch);
+    using Merges = std::map<std::size_t, Merge>; ///< by member
+    /// What a look has brought to light of members whose merge was noted as pending or running.
+    struct Unmerged {
+        bool cleared = false;     ///< nothing had begun
+        bool interrupted = false; ///< others have
+    };
+    [[nodiscard]] std::vector<std::size_t> members_under_way() const;
+    [[nodiscard]] std::vector<std::string> revert_words(const std::vector<std::size_t>& members) const;
+    [[nodiscard]] Result<Merges> ask_merges(const std::vector<std::size_t>& members) const;
+    [[nodiscard]] bool any_begun(const Merges& merges) const;
+    Result<Unmerged> look_at_merges();
+    Result<void> look_and_tell();
+    void resume_now();
+    Result<void> begin_rest(const std::vector<std::size_t>& members);
+    void tell_revert(RevertNews::Kind kind, std::string sentence) const;
+    void tell_cleared() const;
+    void tell_interrupted(const std::string& why) const;
+    void set_following(bool following);
     Result<void> save_members(const std::function<void(Manifest&)>& change);
     Result<void> expect(State state, const char* step) const;
     Result<void> refuse_host_members() const;

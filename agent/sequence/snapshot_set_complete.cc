@@ -8,12 +8,13 @@
 
 namespace quiesced {
 
-/// Of members that have a snapshot: those that are put back to it have none any more, or LVM no longer lets anybody have it.
+/// Of members that have a snapshot: those that are put back to it have none any more, or LVM no longer lets anybody have it. One
+/// whose revert was interrupted has it still.
 Result<std::vector<SnapshotSet::Share>> SnapshotSet::shares() const {
     std::vector<std::size_t> members;
     const auto manifest = describe();
     for (std::size_t i = 0; i < manifest.members.size(); ++i)
-        if (manifest.members[i].revert.empty()) members.push_back(i);
+        if (const auto& word = manifest.members[i].revert; word.empty() || word == kRevertInterrupted) members.push_back(i);
     return shares_of(members);
 }
 
@@ -107,7 +108,7 @@ Result<Extension> SnapshotSet::extend(const Fill& fill, unsigned percent) {
 Result<void> SnapshotSet::remove() {
     if (!is_final(state())) return expect(State::complete, "Delete");
     if (state() == State::failed) return {};
-    if (auto looked = look_at_merges(); !looked) return looked;
+    if (auto looked = look_and_tell(); !looked) return looked;
     if (merge_pending())
         return fail(ErrorKind::busy, "volumes of the set " + id_.text() + " are being put back to its snapshots, or will be when they are activated the next time",
                     "Delete it when that is done: quiescectl show " + id_.text());

@@ -18,30 +18,6 @@ constexpr std::chrono::milliseconds kWindowPatience{30000};
 /// Between two looks at a merge, which has no event for its end.
 constexpr std::chrono::milliseconds kLook{500};
 
-const char* word_of(Merge::Progress progress) {
-    switch (progress) {
-    case Merge::Progress::pending: return kRevertPending;
-    case Merge::Progress::running: return kRevertRunning;
-    case Merge::Progress::done: return kRevertDone;
-    case Merge::Progress::none: break;
-    }
-    return "";
-}
-
-/// Whether that is news.
-bool note_merge(Manifest& manifest, std::size_t index, const Merge& merge) {
-    auto& member = manifest.members[index];
-    const bool news = std::exchange(member.revert, word_of(merge.progress)) != member.revert;
-    member.revert_percent = merge.progress == Merge::Progress::running ? merge.percent : std::nullopt;
-    if (merge.progress != Merge::Progress::done) return news;
-    member.snapshot.clear();
-    member.device.clear();
-    member.reference.clear();
-    member.consistency = kReverted;
-    manifest.consistency = kReverted;
-    return news;
-}
-
 /// Of all that is waited for, 0 to 1; what is pending is not. LVM tells no common measure: each volume counts as much as another.
 double fraction_done(const Manifest& manifest, const std::vector<std::size_t>& members) {
     double sum = 0;
@@ -70,75 +46,20 @@ void SnapshotSet::revert(std::vector<std::string> members, Done done, std::share
     });
 }
 
-bool SnapshotSet::merge_pending() const {
-    const std::lock_guard lock(mutex_);
-    return state_ == State::complete && !following_ && std::any_of(manifest_.members.begin(), manifest_.members.end(), [](const auto& member) {
-        return member.revert == kRevertPending || member.revert == kRevertRunning;
-    });
-}
-
-void SnapshotSet::refresh_merges(Done done) {
-    steps_.post([this, done = std::move(done)] {
-        Result<void> result;
-        {
-            const std::lock_guard lock(step_mutex_);
-            result = look_at_merges();
-        }
-        done(std::move(result));
-    });
-}
-
-std::vector<std::size_t> SnapshotSet::merging_members() const {
-    const std::lock_guard lock(mutex_);
-    std::vector<std::size_t> merging;
-    for (std::size_t i = 0; i < manifest_.members.size(); ++i)
-        if (const auto& word = manifest_.members[i].revert; word == kRevertPending || word == kRevertRunning) merging.push_back(i);
-    return merging;
-}
-
-/// On disk as well.
-Result<void> SnapshotSet::save_members(const std::function<void(Manifest&)>& change) {
-    Manifest kept;
-    {
-        const std::lock_guard lock(mutex_);
-        change(manifest_);
-        kept = manifest_;
-    }
-    for (auto& member : kept.members) member.revert_percent.reset();
-    return environment_.store->save(kept);
-}
-
-/// Under step_mutex_. Runs no program where nothing is merged.
-Result<void> SnapshotSet::look_at_merges() {
-    const auto merging = merging_members();
-    if (state() != State::complete || merging.empty()) return {};
-    const auto made = shares_of(merging);
-    if (!made) return tl::unexpected<Error>(made.error());
-    for (const auto& share : *made) {
-        const auto merges = share.provider->merges(id_, share.records);
-        if (!merges) return tl::unexpected<Error>(merges.error());
-        bool news = false;
-        {
-            const std::lock_guard lock(mutex_);
-            for (std::size_t i = 0; i < share.members.size() && i < merges->size(); ++i) news = note_merge(manifest_, share.members[i], (*merges)[i]) || news;
-        }
-        if (!news) continue;
-        if (auto saved = save_members([](Manifest&) {}); !saved) return saved;
-    }
-    return {};
-}
-
-/// What is not done or under way already. A set is consistent as a whole: all of it, unless the caller says otherwise.
+/// What is not done or under way already. A set is consistent as a whole: all of it, unless the caller says otherwise, or all that
+/// was left of a revert that was interrupted.
 Result<std::vector<std::size_t>> SnapshotSet::choose_to_revert(const std::vector<std::string>& members) const {
     const auto manifest = describe();
     const auto named = [&](const std::string& name) { return std::find(members.begin(), members.end(), name) != members.end(); };
     for (const auto& name : members)
         if (std::none_of(manifest.members.begin(), manifest.members.end(), [&](const auto& member) { return member.volume == name; }))
             return fail(ErrorKind::no_such_volume, "'" + name + "' is no member of the set " + id_.text(), "See: quiescectl show " + id_.text());
+    const bool goes_on = members.empty() && std::any_of(manifest.members.begin(), manifest.members.end(), [](const auto& member) { return member.revert == kRevertInterrupted; });
     std::vector<std::size_t> chosen;
     for (std::size_t i = 0; i < manifest.members.size(); ++i) {
         const auto& member = manifest.members[i];
-        if ((!members.empty() && !named(member.volume)) || !member.revert.empty()) continue;
+        const bool interrupted = member.revert == kRevertInterrupted;
+        if ((!members.empty() && !named(member.volume)) || (goes_on && !interrupted) || (!member.revert.empty() && !interrupted)) continue;
         if (member.provider == kHostProviderName)
             return fail(ErrorKind::unsupported, "the snapshot of " + member.volume + " was taken by the host", "Put it back there, or name the other volumes.");
         if (member.consistency == kLost)
@@ -172,7 +93,7 @@ Result<void> SnapshotSet::follow_merges(const std::vector<std::size_t>& members,
     std::mutex waiting;
     std::condition_variable_any changed;
     for (const auto stop = ending_.get_token(); !stop.stop_requested();) {
-        if (auto looked = look_at_merges(); !looked) return looked;
+        if (auto looked = look_and_tell(); !looked) return looked;
         const auto manifest = describe();
         watch.tell(fraction_done(manifest, members));
         if (std::none_of(manifest.members.begin(), manifest.members.end(), [](const auto& member) { return member.revert == kRevertRunning; })) return {};
@@ -184,26 +105,50 @@ Result<void> SnapshotSet::follow_merges(const std::vector<std::size_t>& members,
 
 Result<void> SnapshotSet::revert_now(const std::vector<std::string>& members, RevertWatch& watch) {
     if (auto good = expect(State::complete, "Revert"); !good) return good;
-    if (auto looked = look_at_merges(); !looked) return looked;
+    if (auto looked = look_and_tell(); !looked) return looked;
     const auto chosen = choose_to_revert(members);
     if (!chosen) return tl::unexpected<Error>(chosen.error());
     const auto made = shares_of(*chosen);
     if (!made) return tl::unexpected<Error>(made.error());
     // From before anything is pending: nobody who asks meanwhile has to wait for another look, which would come after all of this.
-    {
-        const std::lock_guard lock(mutex_);
-        following_ = true;
+    set_following(true);
+    const ScopeExit followed([this] { set_following(false); });
+    const auto before = revert_words(*chosen);
+    if (auto begun = begin_merges(*made, watch); !begun) return settle_failed(*chosen, before, std::move(begun).error());
+    if (auto over = follow_merges(*chosen, watch); !over) return over;
+    const auto manifest = describe();
+    for (const auto index : *chosen)
+        if (const auto& member = manifest.members[index]; member.revert.empty() || member.revert == kRevertInterrupted)
+            return fail(ErrorKind::lvm_failed, "the revert of " + member.volume + " has not begun, although it was said to");
+    return {};
+}
+
+/// Of what has not begun when not all did. Where nothing has, all is as it was.
+Result<void> SnapshotSet::settle_failed(const std::vector<std::size_t>& members, const std::vector<std::string>& words, Error error) {
+    const auto now = revert_words(members);
+    if (std::all_of(now.begin(), now.end(), [](const auto& word) { return word.empty(); })) return tl::unexpected<Error>(std::move(error));
+    const auto unknown = [&error](const Error& why) {
+        error.undone.push_back(why.message());
+        return tl::unexpected<Error>(std::move(error));
+    };
+    const auto merges = ask_merges(members);
+    if (!merges) return unknown(merges.error());
+    if (std::all_of(merges->begin(), merges->end(), [](const auto& entry) { return entry.second.progress == Merge::Progress::none; })) {
+        auto saved = save_members([&](Manifest& manifest) {
+            for (std::size_t i = 0; i < members.size(); ++i) manifest.members[members[i]].revert = words[i];
+        });
+        if (!saved) return unknown(saved.error());
+        return tl::unexpected<Error>(std::move(error));
     }
-    const ScopeExit followed([this] {
-        const std::lock_guard lock(mutex_);
-        following_ = false;
-    });
-    if (auto begun = begin_merges(*made, watch); !begun) {
-        // What has not begun after all is as it was.
-        if (auto looked = look_at_merges(); !looked) begun.error().undone.push_back(looked.error().message());
-        return begun;
-    }
-    return follow_merges(*chosen, watch);
+    const auto looked = look_at_merges();
+    if (!looked) return unknown(looked.error());
+    const auto manifest = describe();
+    const auto left = revert_words(members);
+    if (std::find(left.begin(), left.end(), kRevertInterrupted) == left.end()) return tl::unexpected<Error>(std::move(error));
+    tell_interrupted(error.context);
+    error.context += "; but it has begun with others: " + revert_so_far(manifest);
+    error.advice = revert_advice(manifest);
+    return tl::unexpected<Error>(std::move(error));
 }
 
 } // namespace quiesced

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,6 +34,25 @@ public:
         if (error) errors_.insert_or_assign({provider, call}, std::move(*error));
         else errors_.erase({provider, call});
     }
+    /// From now on a revert begins with so many members and then fails, as when LVM is killed in the midst of it; none: with all.
+    void revert_only(std::optional<std::size_t> members) {
+        const std::lock_guard lock(mutex_);
+        revert_only_ = members;
+    }
+    [[nodiscard]] std::optional<std::size_t> revert_only() const {
+        const std::lock_guard lock(mutex_);
+        return revert_only_;
+    }
+    /// Somebody has a volume open, or no longer.
+    void use(const std::string& volume, bool in_use) {
+        const std::lock_guard lock(mutex_);
+        if (in_use) in_use_.insert(volume);
+        else in_use_.erase(volume);
+    }
+    [[nodiscard]] bool in_use(const std::string& volume) const {
+        const std::lock_guard lock(mutex_);
+        return in_use_.contains(volume);
+    }
     /// Notes the call; what it is to fail with.
     std::optional<Error> meet(const std::string& provider, ProviderCall call) {
         const std::lock_guard lock(mutex_);
@@ -51,6 +71,8 @@ private:
     mutable std::mutex mutex_;
     std::map<std::pair<std::string, ProviderCall>, Error> errors_;
     std::vector<std::string> log_;
+    std::optional<std::size_t> revert_only_;
+    std::set<std::string> in_use_;
 };
 
 } // namespace quiesced

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "sim/simulated_provider.h"
 
-#include <atomic>
+#include <map>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -109,20 +110,26 @@ public:
     }
     Result<void> revert(const SetId& set, const std::vector<SnapshotRecord>& records) override {
         if (auto good = meet(ProviderCall::revert); !good) return good;
-        auto begun = check_revert(set, records);
-        if (begun) looks_left_ = kLooks;
-        reverted_ = begun.has_value();
-        return begun;
+        if (auto good = check_revert(set, records); !good) return good;
+        const auto most = faults_->revert_only().value_or(records.size());
+        const std::lock_guard lock(mutex_);
+        for (std::size_t i = 0; i < records.size() && i < most; ++i) looks_left_.emplace(records[i].snapshot, kLooks);
+        if (most < records.size()) return fail(ErrorKind::lvm_failed, "the simulated revert ended half-way");
+        return {};
     }
     Result<std::vector<Merge>> merges(const SetId& /*set*/, const std::vector<SnapshotRecord>& records) override {
         if (auto good = meet(ProviderCall::merges); !good) return pass(good);
-        Merge merge{.progress = reverted_ ? Merge::Progress::done : Merge::Progress::none, .percent = {}};
-        // As a disk would take its time.
-        if (const auto left = looks_left_.load(); reverted_ && left > 0) {
-            looks_left_ = left - 1;
-            merge = {.progress = Merge::Progress::running, .percent = 100.0 * (kLooks - left) / kLooks};
+        std::vector<Merge> merges;
+        const std::lock_guard lock(mutex_);
+        for (const auto& record : records) {
+            auto& merge = merges.emplace_back();
+            const auto begun = looks_left_.find(record.snapshot);
+            if (begun == looks_left_.end()) merge.in_use = faults_->in_use(record.volume);
+            else if (begun->second == 0) merge.progress = Merge::Progress::done;
+            // As a disk would take its time.
+            else merge = {.progress = Merge::Progress::running, .percent = 100.0 * (kLooks - begun->second--) / kLooks};
         }
-        return std::vector<Merge>(records.size(), merge);
+        return merges;
     }
     Result<std::vector<FoundSnapshot>> find_all() override {
         if (auto good = meet(ProviderCall::list); !good) return pass(good);
@@ -139,8 +146,8 @@ private:
     bool by_chains_;
     Faults faults_;
     static constexpr int kLooks = 4; ///< at a merge until it is over
-    std::atomic<bool> reverted_ = false;
-    std::atomic<int> looks_left_ = 0;
+    std::mutex mutex_;
+    std::map<std::string, int> looks_left_; ///< by snapshot, of those whose merge has begun
 };
 
 } // namespace

@@ -46,6 +46,7 @@ public:
     Result<Estimate> estimate() override;
     Result<void> arm() override;
     [[nodiscard]] std::vector<DmChain> chains() const override;
+    [[nodiscard]] bool makes_stores() const override { return true; }
     [[nodiscard]] bool chains_only() const override { return true; }
     Result<std::vector<SnapshotRecord>> finish() override;
     Result<void> disarm() override;

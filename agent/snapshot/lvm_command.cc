@@ -164,6 +164,8 @@ Result<void> LvmCommand::remove(const std::vector<std::string>& names) const {
     return change(with_names({"lvremove", "--yes"}, names), "removing " + joined(names));
 }
 
+Result<void> LvmCommand::refresh(const std::string& name) const { return change({"lvchange", "--refresh", name}, "refreshing " + name); }
+
 Result<void> LvmCommand::activate(const std::vector<std::string>& names) const {
     if (names.empty()) return {};
     // It asks before it activates the origin of a thick snapshot, too.

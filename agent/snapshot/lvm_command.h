@@ -64,6 +64,8 @@ public:
     [[nodiscard]] Result<void> merge(const std::vector<std::string>& snapshots) const;
     /// Removes LVs, named "vg/lv", all that it can; the error then speaks of the rest. None is no command.
     [[nodiscard]] Result<void> remove(const std::vector<std::string>& names) const;
+    /// Loads the tables of an active LV anew, and resumes what is suspended of it.
+    [[nodiscard]] Result<void> refresh(const std::string& name) const;
     /// Activates LVs in spite of their skip flag. None is no command.
     [[nodiscard]] Result<void> activate(const std::vector<std::string>& names) const;
     /// Lets dmeventd watch LVs. None is no command.

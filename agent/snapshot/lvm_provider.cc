@@ -13,6 +13,7 @@
 #include "snapshot/lvm_extend.h"
 #include "snapshot/lvm_fill.h"
 #include "snapshot/lvm_reference.h"
+#include "snapshot/lvm_removal.h"
 #include "snapshot/lvm_revert.h"
 #include "snapshot/lvm_session.h"
 #include "snapshot/lvm_tags.h"
@@ -196,20 +197,20 @@ Result<void> LvmProvider::remove(const SetId& set, const std::vector<SnapshotRec
     const LvmCommand lvm(*runner_);
     const auto tagged = lvm.list_tagged(lvm_set_tag(set));
     if (!tagged) return tl::unexpected<Error>(tagged.error());
-    std::vector<std::string> names;
+    std::vector<LogicalVolume> snapshots;
     for (const auto& volume : *tagged)
-        if (volume.has_tag(lvm_set_tag(set)) && uuids.count(volume.uuid) != 0) names.push_back(volume.full_name());
-    return lvm.remove(names);
+        if (volume.has_tag(lvm_set_tag(set)) && uuids.count(volume.uuid) != 0) snapshots.push_back(volume);
+    return lvm_remove_snapshots(lvm, *tables_, set, snapshots);
 }
 
 Result<void> LvmProvider::abandon(const SetId& set) {
     const LvmCommand lvm(*runner_);
     const auto tagged = lvm.list_tagged(lvm_set_tag(set));
     if (!tagged) return tl::unexpected<Error>(tagged.error());
-    std::vector<std::string> names;
+    std::vector<LogicalVolume> snapshots;
     for (const auto& volume : *tagged)
-        if (volume.has_tag(lvm_set_tag(set)) && !volume.has_tag(kDmStoreTag)) names.push_back(volume.full_name());
-    return lvm.remove(names);
+        if (volume.has_tag(lvm_set_tag(set)) && !volume.has_tag(kDmStoreTag)) snapshots.push_back(volume);
+    return lvm_remove_snapshots(lvm, *tables_, set, snapshots);
 }
 
 } // namespace quiesced

@@ -112,7 +112,7 @@ Result<std::vector<Merge>> lvm_merges(const LvmCommand& lvm, const DmTables& tab
         Merge merge{.progress = Merge::Progress::done, .percent = {}};
         if (const auto* snapshot = find_uuid(*volumes, reference.uuid); snapshot != nullptr) {
             const auto* origin = find_name(*volumes, snapshot->group, snapshot->origin);
-            if (origin == nullptr || !origin->is_merging()) merge.progress = Merge::Progress::none;
+            if (origin == nullptr || !origin->is_merging() || !snapshot->is_merging()) merge = {.progress = Merge::Progress::none, .in_use = origin != nullptr && origin->is_open(), .percent = {}};
             else if (snapshot->pool.empty()) merge = thick_merge(tables, *origin);
             else merge.progress = Merge::Progress::pending;
         }

@@ -7,6 +7,7 @@
 
 #include "snapshot/lvm_chain.h"
 #include "snapshot/lvm_reference.h"
+#include "snapshot/lvm_removal.h"
 #include "snapshot/lvm_tags.h"
 
 namespace quiesced {
@@ -223,26 +224,26 @@ Result<std::vector<SnapshotRecord>> LvmSession::finish() {
 }
 
 /// Only what carries our tag under a name that we gave: an LV of the same name may be somebody else's.
-Result<std::vector<std::string>> LvmSession::left_over() const {
+Result<std::vector<LogicalVolume>> LvmSession::left_over() const {
     const auto volumes = lvm_.list(groups());
     if (!volumes) return tl::unexpected<Error>(volumes.error());
-    std::vector<std::string> names;
+    std::vector<LogicalVolume> left;
     for (const auto& volume : *volumes) {
         const bool ours = std::any_of(cuts_.begin(), cuts_.end(), [&volume](const Cut& cut) {
             const bool same_name = volume.group == cut.plan.origin.group && volume.name == cut.plan.name;
             return same_name || (!cut.snapshot.uuid.empty() && volume.uuid == cut.snapshot.uuid);
         });
-        if (ours && volume.has_tag(lvm_set_tag(set_))) names.push_back(volume.full_name());
+        if (ours && volume.has_tag(lvm_set_tag(set_))) left.push_back(volume);
     }
-    return names;
+    return left;
 }
 
 Result<void> LvmSession::disarm() {
     chains_.clear();
     if (cuts_.empty()) return {};
-    const auto names = left_over();
-    if (!names) return tl::unexpected<Error>(names.error());
-    if (auto removed = lvm_.remove(*names); !removed) {
+    const auto snapshots = left_over();
+    if (!snapshots) return tl::unexpected<Error>(snapshots.error());
+    if (auto removed = lvm_remove_snapshots(lvm_, *tables_, set_, *snapshots); !removed) {
         const auto still = left_over();
         if (still && still->empty()) { // somebody else was faster
             cuts_.clear();
@@ -250,7 +251,7 @@ Result<void> LvmSession::disarm() {
         }
         if (still) {
             removed.error().context += "; left: ";
-            for (const auto& name : *still) removed.error().context += (name == still->front() ? "" : ", ") + name;
+            for (std::size_t i = 0; i < still->size(); ++i) removed.error().context += (i == 0 ? "" : ", ") + (*still)[i].full_name();
         }
         return removed;
     }

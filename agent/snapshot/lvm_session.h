@@ -34,6 +34,7 @@ public:
     Result<Estimate> estimate() override;
     Result<void> arm() override;
     [[nodiscard]] std::vector<DmChain> chains() const override { return chains_; }
+    [[nodiscard]] bool makes_stores() const override { return true; }
     [[nodiscard]] bool chains_only() const override { return true; }
     Result<std::vector<SnapshotRecord>> finish() override;
     Result<void> disarm() override;
@@ -51,7 +52,7 @@ private:
     [[nodiscard]] Result<void> create();
     [[nodiscard]] Result<void> build_chains();
     [[nodiscard]] Result<void> arm_all();
-    [[nodiscard]] Result<std::vector<std::string>> left_over() const;
+    [[nodiscard]] Result<std::vector<LogicalVolume>> left_over() const;
 
     SetId set_;
     std::vector<LvmMember> members_;

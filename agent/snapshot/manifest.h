@@ -26,6 +26,7 @@ inline constexpr const char* kReverted = "reverted";
 inline constexpr const char* kRevertPending = "pending"; ///< it begins when the origin is activated the next time
 inline constexpr const char* kRevertRunning = "running";
 inline constexpr const char* kRevertDone = "done";
+inline constexpr const char* kRevertInterrupted = "interrupted"; ///< it was to be put back with others, and is not: its snapshot is still there
 
 /// One member of a set as the manifest and Describe() show it. Times are milliseconds; absent until measured.
 struct ManifestMember {

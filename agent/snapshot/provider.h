@@ -80,6 +80,7 @@ struct Merge {
         done,    ///< the origin is what the snapshot was, which is gone
     };
     Progress progress = Progress::none;
+    bool in_use = false; ///< of one that is none: somebody has the origin open
     std::optional<double> percent; ///< of one that is running, 0 to 100, as far as that is known
 };
 
@@ -98,6 +99,9 @@ public:
 
     /// The dm work of prime and fire for its members; after arm. Plugins have none.
     [[nodiscard]] virtual std::vector<DmChain> chains() const { return {}; }
+
+    /// Its snapshots take room from volume groups that other providers may take from as well: arm() checks its own alone.
+    [[nodiscard]] virtual bool makes_stores() const { return false; }
 
     /// commit() has nothing to do: all cuts are chains, or somebody else's.
     [[nodiscard]] virtual bool chains_only() const { return false; }

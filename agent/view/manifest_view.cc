@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "view/manifest_view.h"
 
+#include <algorithm>
+
 #include "view/json_read.h"
 
 namespace quiesced {
@@ -15,6 +17,10 @@ std::vector<MountView> mounts_of(const Json& member) {
 }
 
 } // namespace
+
+bool revert_interrupted(const ManifestView& set) {
+    return std::any_of(set.members.begin(), set.members.end(), [](const MemberView& member) { return member.revert == "interrupted"; });
+}
 
 Result<ManifestView> view_manifest(const std::string& json) {
     const auto object = Json::parse(json, nullptr, false);

@@ -41,6 +41,9 @@ struct ManifestView {
     std::vector<SpanView> timeline;
 };
 
+/// A revert has put back some of its volumes and not others, which were left to an admin.
+bool revert_interrupted(const ManifestView& set);
+
 /// A key that is missing or of another type is left empty: a newer daemon is no reason to show nothing. Errors: io for
 /// what is no JSON object.
 Result<ManifestView> view_manifest(const std::string& json);

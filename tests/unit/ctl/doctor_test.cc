@@ -74,6 +74,14 @@ TEST(Doctor, JudgesThePlugins) {
     EXPECT_THAT(judge_plugins(Json(), {})[0], Is(Health::unknown, "does not tell"));
 }
 
+TEST(Doctor, ARevertThatWasInterruptedHasToBeMended) {
+    EXPECT_FALSE(judge_sets({}));
+    const auto finding = judge_sets({"6560000000000001", "6560000000000002"});
+    ASSERT_TRUE(finding);
+    EXPECT_THAT(*finding, Is(Health::bad, "do not fit together: 6560000000000001, 6560000000000002"));
+    EXPECT_EQ(finding->advice, "quiescectl show 6560000000000001");
+}
+
 TEST(Doctor, JudgesTheHooksOfToolsThatAreHere) {
     const auto& ga = *find_hook_tool("qemu-ga");
     const auto& vmtools = *find_hook_tool("open-vm-tools");

@@ -50,6 +50,13 @@ TEST_F(Retained, NothingGoesWithoutARule) {
     EXPECT_THAT(gone({}), IsEmpty());
 }
 
+TEST_F(Retained, ASetWhoseRevertWasInterruptedStaysAndDoesNotCount) {
+    for (const auto* id : {"1", "2", "3"}) add(id, "2020-01-01T00:00:00Z", {"/a"});
+    sets_[1].members[0].revert = "interrupted";
+    EXPECT_THAT(gone({.keep = 1, .max_age = {}}), ElementsAre("1"));
+    EXPECT_THAT(gone({.keep = {}, .max_age = std::chrono::hours(1)}), ElementsAre("1", "3"));
+}
+
 TEST_F(Retained, OnlyCompleteSetsCountAndGo) {
     add("1", "2020-01-01T00:00:00Z", {"/a"});
     add("2", "2020-01-02T00:00:00Z", {"/a"}, "failed");

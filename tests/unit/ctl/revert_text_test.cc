@@ -39,6 +39,20 @@ TEST(RevertText, SaysOfEachVolumeWhatHasBecomeOfIt) {
     EXPECT_THAT(render_reverted(set), HasSubstr("/srv/db is put back.\n/srv/log is in use: it is put back when it is activated the next time."));
 }
 
+TEST(RevertText, WhatWasInterruptedGoesOnAloneUnlessOthersAreNamed) {
+    auto set = sample();
+    set.members.push_back(set.members[0]);
+    set.members[2].volume = "/srv/other";
+    set.members[0].revert = "done";
+    set.members[1].revert = "interrupted";
+    const auto text = render_revert_warning(set, {});
+    EXPECT_THAT(text, HasSubstr("  /srv/log from vg/x"));
+    EXPECT_THAT(text, Not(HasSubstr("/srv/db")));
+    EXPECT_THAT(text, HasSubstr("Not put back, and so of another time: /srv/other."));
+    EXPECT_THAT(render_revert_warning(set, {"/srv/other"}), HasSubstr("  /srv/other from vg/x"));
+    EXPECT_THAT(render_reverted(set), HasSubstr("/srv/log is not put back. Unmount it, then: quiescectl revert 6560aabb00112233"));
+}
+
 TEST(RevertText, ProgressNamesOnlyWhatRuns) {
     auto set = sample();
     EXPECT_EQ(revert_progress(set, 0), "");

@@ -69,6 +69,16 @@ TEST(SetText, AListHasOneLineForEachSet) {
     EXPECT_EQ(render_sets({}), "There is no snapshot set.\n");
 }
 
+TEST(SetText, ARevertThatWasInterruptedIsSaidOfTheSetAndOfTheVolume) {
+    auto set = sample();
+    set.consistency = "reverted";
+    set.members[0].revert = "done";
+    EXPECT_EQ(render_sets({set}).find("revert interrupted"), std::string::npos);
+    set.members[1].revert = "interrupted";
+    EXPECT_NE(render_sets({set}).find("complete  revert interrupted  2026"), std::string::npos) << render_sets({set});
+    EXPECT_NE(render_set(set).find("  /srv/lun was to be put back with the others, and is not: unmount it, then quiescectl revert 6560aabb00112233\n"), std::string::npos);
+}
+
 TEST(SetText, TheTimesOfEachFileSystemStandInATable) {
     auto set = sample();
     set.members[0].file_system = "xfs";

@@ -117,6 +117,14 @@ TEST_F(PlannedMounts, AMemberWithoutADeviceIsLeftOutWithTheReason) {
     EXPECT_THAT(planned.left_out[1].reason, HasSubstr("on no device"));
 }
 
+TEST_F(PlannedMounts, OneThatWasNotPutBackWithTheOthersIsMounted) {
+    add("/a", "ext4").revert = "running";
+    add("/b", "ext4").revert = "interrupted";
+    const auto planned = plan();
+    ASSERT_EQ(planned.left_out.size(), 1U);
+    EXPECT_THAT(planned.left_out[0].reason, HasSubstr("is being put back"));
+}
+
 TEST_F(PlannedMounts, ASetThatIsNotCompleteIsRefused) {
     add("/srv", "ext4");
     set_.state = "frozen";

@@ -76,6 +76,21 @@ protected:
     std::shared_ptr<FakeProvider> lvm_ = std::make_shared<FakeProvider>("lvm", Placement::virtual_disk);
 };
 
+TEST_F(PlanOfASet, AGroupThatHasRoomForEachProviderAndNotForAllOfThemIsTooSmall) {
+    guest_.lv("/srv/data", 1);
+    guest_.lun("/srv/log", 2);
+    for (auto* provider : {lvm_.get(), plugin_.get()}) {
+        auto space = need("vg");
+        space.needed = Bytes{60};
+        space.free = Bytes{100};
+        provider->estimate.space = {space};
+    }
+    const auto report = plan({"/srv/log", "/srv/data"});
+    EXPECT_FALSE(report.feasible);
+    ASSERT_EQ(report.space.size(), 2U);
+    for (const auto& space : report.space) EXPECT_THAT(space.need.refusal->message(), HasSubstr("vg has no room"));
+}
+
 TEST_F(PlanOfASet, EachMemberSaysWhoTakesItAndWhyTheOthersDoNot) {
     guest_.lv("/srv/data", 1);
     guest_.lun("/srv/log", 2);

@@ -107,6 +107,7 @@ public:
 
     bool claims = true;
     bool arms_need_thawed = false;
+    bool makes_stores = false;
     std::optional<Error> claim_error, arm_error, commit_error, finish_error, disarm_error, map_error, remove_error;
     std::vector<DmChain> chains;
     std::optional<Error> estimate_error;
@@ -188,6 +189,7 @@ private:
             return answer(provider_.arm_error);
         }
         [[nodiscard]] std::vector<DmChain> chains() const override { return provider_.chains; }
+        [[nodiscard]] bool makes_stores() const override { return provider_.makes_stores; }
         [[nodiscard]] bool chains_only() const override { return !provider_.chains.empty(); }
         Result<void> commit(Monotonic::time_point /*deadline*/) override {
             provider_.calls->add("commit");

@@ -106,6 +106,23 @@ TEST_F(RevertedSet, WhatDidNotBeginIsAsItWas) {
     EXPECT_TRUE(run(Step::remove));
 }
 
+TEST_F(RevertedSet, WhenOneProviderHasBegunAndAnotherNotTheErrorSaysSoAndTheNextRevertGoesOnWithTheOther) {
+    lvm_->merge_answers = {kRunning, kRunning, kDone};
+    plugin_->revert_error = error(ErrorKind::plugin_failed, "the array said no");
+    const auto failed = revert();
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().kind, ErrorKind::plugin_failed);
+    EXPECT_THAT(failed.error().message(), HasSubstr("the array said no; but it has begun with others: /srv/data is being put back, /srv/log is not"));
+    EXPECT_EQ(on_disk().members[0].revert, "running");
+    EXPECT_EQ(on_disk().members[1].revert, "interrupted");
+    plugin_->revert_error.reset();
+    plugin_->merge_answers = {Merge{}, kDone};
+    ASSERT_TRUE(revert());
+    EXPECT_EQ(lvm_->calls->count("revert 1"), 1U);
+    EXPECT_EQ(plugin_->calls->count("revert 1"), 2U);
+    EXPECT_EQ(on_disk().members[1].revert, "done");
+}
+
 TEST_F(RevertedSet, ALostSnapshotAndANameThatIsNoMemberAreRefused) {
     EXPECT_EQ(revert({"/srv/other"}).error().kind, ErrorKind::no_such_volume);
     ASSERT_TRUE(set_->mark_lost({.volume = "/srv/data", .kind = "store", .name = "vg/data-q1", .percent = 100, .lost = "its store is full"}));

@@ -77,6 +77,21 @@ TEST_F(LvmRevert, WhatIsInUseIsPendingAndThenRunsAsTheKernelSays) {
     EXPECT_NEAR(merges->front().percent.value(), 50.9, 0.1) << "half of the store is merged";
 }
 
+TEST_F(LvmRevert, OfWhatHasNotBegunItIsKnownWhetherItsOriginIsInUse) {
+    lvm_->find("a")->attributes = "owi-aos---";
+    const auto merges = lvm_merges(command_, *tables_, records_);
+    ASSERT_TRUE(merges);
+    EXPECT_TRUE(merges->at(0).in_use);
+    EXPECT_FALSE(merges->at(1).in_use);
+}
+
+TEST_F(LvmRevert, AMergeOfAnotherSnapshotIntoTheSameOriginIsNotThatOfThisOne) {
+    ASSERT_TRUE(command_.create_thick_snapshot(*lvm_->find("a"), "a-other", Bytes{100ULL << 20U}, set_));
+    lvm_->find("a")->attributes = "Owi-aos---";
+    lvm_->find("a-other")->attributes = "Swi-aos---";
+    EXPECT_THAT(progress(), ElementsAre(Merge::Progress::none, Merge::Progress::none));
+}
+
 TEST_F(LvmRevert, ChangesNothingWhenOneOfThemCannotBe) {
     lvm_->find("a-snap")->attributes = "swi-aos---";
     EXPECT_EQ(refused("umount 0123456789abcdef"), ErrorKind::busy);

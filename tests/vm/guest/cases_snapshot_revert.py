@@ -6,7 +6,8 @@ import time
 
 from storage import run
 
-from harness import call, case, create, describe, expect, step
+from half_merge import half_merge, wait_reached
+from harness import Background, call, case, create, describe, expect, main_pid, step, wait_for, wait_for_new_daemon
 from own_group import own_group, write_file
 
 TREE = "/run/tree"
@@ -118,6 +119,83 @@ def snapshot_revert_refused():
         run("quiescectl", "delete", set_id)
         names = run("lvs", "--noheadings", "-o", "lv_name", volumes.group).split()
         expect(sorted(names) == ["pool", "thick", "thin"], f"{names}")
+
+
+def words(path):
+    return [member["revert"] for member in describe(path)["members"]]
+
+
+def told(set_id):
+    """What the journal has of reverts of the set that were cut off, by the ids of the messages."""
+    names = {"3b973437f3934f29a4684dd0066000a8": "not begun", "885f48c77a2c43b3b7bd41f15f1e19d1": "goes on", "cd5688aaed9f48a49556b00230a72e02": "interrupted"}
+    entries = [json.loads(line) for line in run("journalctl", "-q", "-o", "json", f"QUIESCED_SET={set_id}").splitlines()]
+    return [(names[entry["MESSAGE_ID"]], entry["MESSAGE"]) for entry in entries if entry.get("MESSAGE_ID") in names]
+
+
+def lose_daemon(set_id, begun):
+    """All processes of the service are killed when LVM has begun with so many volumes of a revert; another daemon is there then."""
+    old = main_pid()
+    with half_merge(begun):
+        revert = Background(run, "quiescectl", "revert", "--yes", set_id)
+        wait_reached()
+        run("systemctl", "kill", "--kill-whom=all", "--signal=SIGKILL", "quiesced")
+        revert.end(30)
+    wait_for_new_daemon(old)
+    run("udevadm", "settle")
+
+
+@case("a daemon that is killed when one of two merges has begun: the next one leaves the volume that is mounted to an admin, who goes on with it")
+def snapshot_revert_killed_mounted():
+    with own_group() as volumes:
+        path = take(volumes)
+        set_id = os.path.basename(path)
+        sums = {member["volume"]: checksum(member["device"]) for member in describe(path)["members"]}
+        volumes.unmount(volumes.thick)
+        lose_daemon(set_id, 1)
+        wait_for("the end of the merge", lambda: words(path) == ["done", "interrupted"], 60)
+        expect(content(volumes.thin) == "new", "a volume that is in use was put back")
+        ((kind, sentence),) = told(set_id)
+        expect(kind == "interrupted" and f"{volumes.thin} is not, since {volumes.thin} is in use" in sentence, f"{kind}: {sentence}")
+        expect(f"unmount it, then quiescectl revert {set_id}" in run("quiescectl", "show", set_id), "show does not say it")
+        expect("revert interrupted" in run("quiescectl", "sets"), "sets does not say it")
+        expect(set_id in run("quiescectl", "doctor", check=False).stdout, "the doctor does not say it")
+        run("quiescectl", "prune", "--keep", "1")
+        volumes.unmount(volumes.thin)
+        said = run("quiescectl", "revert", "--yes", set_id)
+        expect(f"{volumes.thin} is put back." in said, said)
+        check_reverted(path, volumes, sums)
+
+
+@case("a daemon that is killed when one of two merges has begun: the next one puts back the other volume, too, when nobody uses it")
+def snapshot_revert_killed_unmounted():
+    with own_group() as volumes:
+        path = take(volumes)
+        set_id = os.path.basename(path)
+        sums = {member["volume"]: checksum(member["device"]) for member in describe(path)["members"]}
+        volumes.unmount()
+        lose_daemon(set_id, 1)
+        wait_for("the end of both merges", lambda: words(path) == ["done", "done"], 90)
+        ((kind, sentence),) = told(set_id)
+        expect(kind == "goes on" and f"{volumes.thin} is in no use" in sentence, f"{kind}: {sentence}")
+        check_reverted(path, volumes, sums)
+
+
+@case("a daemon that is killed before LVM has begun: nothing is changed, the next one says so, and a revert is as any other")
+def snapshot_revert_killed_early():
+    with own_group() as volumes:
+        path = take(volumes)
+        set_id = os.path.basename(path)
+        sums = {member["volume"]: checksum(member["device"]) for member in describe(path)["members"]}
+        volumes.unmount()
+        lose_daemon(set_id, 0)
+        expect(words(path) == ["", ""], f"{words(path)}")
+        ((kind, sentence),) = told(set_id)
+        expect(kind == "not begun" and "nothing is changed" in sentence, f"{kind}: {sentence}")
+        volumes.mount()
+        expect([content(folder) for folder in volumes.all] == ["new", "new"], "something is put back")
+        volumes.unmount()
+        run("quiescectl", "revert", "--yes", set_id)
+        check_reverted(path, volumes, sums)
 
 
 def ms_of(function, *arguments):

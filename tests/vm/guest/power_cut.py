@@ -19,6 +19,7 @@ from installation import install
 from storage import DemoError, run
 
 from cases_points import wait_stopped
+import half_merge
 from harness import Background, create, describe, expect, leaks, main_pid, state, step, wait_for
 from own_group import write_file
 from points_freezer import DROP_IN, PROGRAM, let_go, points_freezer, stop_at, wait_reached
@@ -152,7 +153,7 @@ def deleting():
     wait_for("the removal of a first snapshot", lambda: len(snapshots_of(path)) < before)
 
 
-def merging():
+def begin_revert():
     path = create("/srv/ext4", "/srv/xfs")
     step(path, "Take")
     put("new")
@@ -161,11 +162,22 @@ def merging():
     keep_id(path)
     run("umount", "/srv/ext4", "/srv/xfs")
     Background(run, "quiescectl", "revert", "--yes", os.path.basename(path))
+
+
+def merging():
+    begin_revert()
     wait_for("a merge under way", lambda: "snapshot-merge" in run("dmsetup", "table"))
 
 
+def half_merging():
+    """One volume is being merged, and LVM has not begun with the other."""
+    half_merge.begin(1)
+    begin_revert()
+    half_merge.wait_reached()
+
+
 POINTS = {"armed": armed, "primed": primed, "suspended": suspended, "one-fired": one_fired, "all-fired": all_fired, "before-manifest": before_manifest,
-          "complete": complete, "delete": deleting, "merge": merging}
+          "complete": complete, "delete": deleting, "merge": merging, "half-merge": half_merging}
 
 
 def reach(point):
@@ -219,8 +231,8 @@ def check(point):
         check_complete()
         return
     check_clean(origins())
-    expect_contents("old", ["/srv/ext4", "/srv/xfs"] if point == "merge" else None)  # the third was no member, and has the new
-    if point == "merge":
+    expect_contents("old", ["/srv/ext4", "/srv/xfs"] if "merge" in point else None)  # the third was no member, and has the new
+    if "merge" in point:
         members = wait_for("the end of the merges", lambda: all_done(describe(kept_path())["members"]), 120)
         expect(all(member["consistency"] == "reverted" for member in members), f"{members}")
         expect(not any(os.path.exists(f"{name}/more") for name in NAMES), "what was written after the window is still there")

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""An lvremove that is killed in its midst, and what it leaves of device-mapper's devices."""
+import contextlib
+import os
+import shutil
+
+from storage import run
+
+from harness import case, create, expect, leaks, main_pid, step, wait_for, writable
+
+GROUP = "vg"
+DROP_IN = "/run/systemd/system/quiesced.service.d"
+
+
+@contextlib.contextmanager
+def no_restart():
+    """A daemon that is lost stays so until somebody starts it."""
+    os.makedirs(DROP_IN, exist_ok=True)
+    with open(f"{DROP_IN}/no-restart.conf", "w", encoding="ascii") as file:
+        file.write("[Service]\nRestart=no\n")
+    run("systemctl", "daemon-reload")
+    try:
+        yield
+    finally:
+        shutil.rmtree(DROP_IN)
+        run("systemctl", "daemon-reload")
+
+
+def suspended(names):
+    return [name for name in names if run("dmsetup", "info", "-c", "--noheadings", "-o", "suspended", name, check=False).stdout.strip() == "Suspended"]
+
+
+def cut_removal(origin, snapshot):
+    """An lvremove of the snapshot that is killed when LVM has forgotten it as such, and before it resumes the origin."""
+    run("lvcreate", "-qq", "-y", "-s", "-L", "8M", "-n", "trial", origin)
+    run("strace", "-e", "trace=ioctl", "-o", "/tmp/trace", "lvremove", "-qq", "-y", f"{GROUP}/trial")
+    with open("/tmp/trace", encoding="utf-8", errors="replace") as file:
+        calls = [line for line in file if line.startswith("ioctl(")]
+    # A suspend has a flag that a resume has not, for one and the same call.
+    last_suspend = max(number for number, line in enumerate(calls, 1) if "DM_DEV_SUSPEND" in line and "DM_SUSPEND_FLAG" in line)
+    first_resume = next(number for number, line in enumerate(calls, 1) if number > last_suspend and "DM_DEV_SUSPEND" in line)
+    run("strace", "-e", "trace=ioctl", "-e", f"inject=ioctl:signal=SIGKILL:when={first_resume}", "-o", "/tmp/trace", "lvremove", "-qq", "-y", snapshot, check=False)
+
+
+@case("an lvremove that is killed in the midst of a lost set leaves its origin suspended: the next start removes the snapshot and resumes it")
+def snapshot_removal_cut():
+    with no_restart():
+        path = create("/srv/ext4")
+        step(path, "Prepare")
+        snapshot = run("lvs", "--noheadings", "-o", "vg_name,lv_name", "--separator", "/", f"@quiesced.set={os.path.basename(path)}").strip()
+        run("systemctl", "kill", "--kill-whom=all", "--signal=SIGKILL", "quiesced")
+        wait_for("the end of the service", lambda: main_pid() == 0)
+        cut_removal(f"{GROUP}/ext4", snapshot)
+        expect(suspended([f"{GROUP}-ext4"]), "nothing is suspended: the case proves nothing")
+        expect(not writable("/srv/ext4"), "the origin can be written to: the case proves nothing")
+    run("systemctl", "start", "quiesced")
+    expect(writable("/srv/ext4", 60), "the origin is still suspended")
+    wait_for("the removal of the snapshot", lambda: not run("lvs", "--noheadings", "-o", "lv_name", "@quiesced").strip(), 60)
+    wait_for("the end of all its devices", lambda: not leaks(), 30)
