@@ -54,6 +54,9 @@ tl::unexpected<Error> failure(const ChildOutcome& outcome, const std::string& do
     // LVM wants a quarter of small pool metadata to stay free; the kernel's own limit comes later (2.03.16).
     if (says(words, "reached threshold"))
         return fail(ErrorKind::no_space, context, "Extend the pool with lvextend (--poolmetadatasize for its metadata), or remove old snapshots.");
+    // Of a removal LVM keeps a note all the same (2.03.16), and carries it out when the pool can be written to again.
+    if (says(words, "read only metadata"))
+        return fail(ErrorKind::lvm_failed, context, "The pool's metadata are full or damaged: lvextend --poolmetadatasize, or else lvconvert --repair; then try again.");
     if (says(words, "in use") || says(words, "is used by another device"))
         return fail(ErrorKind::busy, context, "Unmount it, or end what has it open, and try again.");
     return fail(ErrorKind::lvm_failed, context, {});

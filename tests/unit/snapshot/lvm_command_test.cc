@@ -89,8 +89,11 @@ TEST(LvmCommand, WordsOfLvmBecomeKindsOfError) {
     EXPECT_EQ(kind_for(outcome), ErrorKind::busy);
     outcome.errors = "  Volume group \"vg\" has insufficient free space (3 extents): 16 required.\n";
     EXPECT_EQ(kind_for(outcome), ErrorKind::no_space);
-    outcome.errors.clear();
     std::string message;
+    outcome.errors = "  Cannot send messages to thin pool vg-pool-tpool (253:2) with read only metadata.\n  Failed to update pool vg/pool.\n";
+    EXPECT_EQ(kind_for(outcome, &message), ErrorKind::lvm_failed);
+    EXPECT_THAT(message, HasSubstr("lvextend --poolmetadatasize"));
+    outcome.errors.clear();
     EXPECT_EQ(kind_for(outcome, &message), ErrorKind::lvm_failed);
     EXPECT_THAT(message, HasSubstr("exit status 5"));
     outcome.timed_out = true;
