@@ -30,27 +30,27 @@ def suspended(names):
     return [name for name in names if run("dmsetup", "info", "-c", "--noheadings", "-o", "suspended", name, check=False).stdout.strip() == "Suspended"]
 
 
-def cut_removal(origin, snapshot):
-    """An lvremove of the snapshot that is killed when LVM has forgotten it as such, and before it resumes the origin."""
+def point_to_cut(origin):
+    """Number of the ioctl by which an lvremove of the only snapshot of the origin begins to resume, when LVM has forgotten it as such."""
     run("lvcreate", "-qq", "-y", "-s", "-L", "8M", "-n", "trial", origin)
     run("strace", "-e", "trace=ioctl", "-o", "/tmp/trace", "lvremove", "-qq", "-y", f"{GROUP}/trial")
     with open("/tmp/trace", encoding="utf-8", errors="replace") as file:
         calls = [line for line in file if line.startswith("ioctl(")]
     # A suspend has a flag that a resume has not, for one and the same call.
     last_suspend = max(number for number, line in enumerate(calls, 1) if "DM_DEV_SUSPEND" in line and "DM_SUSPEND_FLAG" in line)
-    first_resume = next(number for number, line in enumerate(calls, 1) if number > last_suspend and "DM_DEV_SUSPEND" in line)
-    run("strace", "-e", "trace=ioctl", "-e", f"inject=ioctl:signal=SIGKILL:when={first_resume}", "-o", "/tmp/trace", "lvremove", "-qq", "-y", snapshot, check=False)
+    return next(number for number, line in enumerate(calls, 1) if number > last_suspend and "DM_DEV_SUSPEND" in line)
 
 
 @case("an lvremove that is killed in the midst of a lost set leaves its origin suspended: the next start removes the snapshot and resumes it")
 def snapshot_removal_cut():
     with no_restart():
+        point = point_to_cut(f"{GROUP}/ext4")
         path = create("/srv/ext4")
         step(path, "Prepare")
         snapshot = run("lvs", "--noheadings", "-o", "vg_name,lv_name", "--separator", "/", f"@quiesced.set={os.path.basename(path)}").strip()
         run("systemctl", "kill", "--kill-whom=all", "--signal=SIGKILL", "quiesced")
         wait_for("the end of the service", lambda: main_pid() == 0)
-        cut_removal(f"{GROUP}/ext4", snapshot)
+        run("strace", "-e", "trace=ioctl", "-e", f"inject=ioctl:signal=SIGKILL:when={point}", "-o", "/tmp/trace", "lvremove", "-qq", "-y", snapshot, check=False)
         expect(suspended([f"{GROUP}-ext4"]), "nothing is suspended: the case proves nothing")
         expect(not writable("/srv/ext4"), "the origin can be written to: the case proves nothing")
     run("systemctl", "start", "quiesced")

@@ -188,7 +188,7 @@ def snapshot_revert_killed_early():
         sums = {member["volume"]: checksum(member["device"]) for member in describe(path)["members"]}
         volumes.unmount()
         lose_daemon(set_id, 0)
-        expect(words(path) == ["", ""], f"{words(path)}")
+        wait_for("the look of the next daemon", lambda: told(set_id) and words(path) == ["", ""])
         ((kind, sentence),) = told(set_id)
         expect(kind == "not begun" and "nothing is changed" in sentence, f"{kind}: {sentence}")
         volumes.mount()

@@ -206,9 +206,10 @@ def check_clean(wanted):
     run("udevadm", "settle")
     wait_for("a daemon after the boot", lambda: run("systemctl", "is-active", "quiesced", check=False).stdout.strip() == "active", 120)
     try:
-        wait_for("a clean group", lambda: settled(wanted), 180)
+        wait_for("a clean group", lambda: settled(wanted), 120)
     except DemoError as error:
-        raise DemoError(f"{error}: {volumes_now()}, wanted {wanted}") from error
+        said = run("journalctl", "-q", "-b", "-o", "cat", "-n", "30", "-u", "quiesced")
+        raise DemoError(f"{error}: {volumes_now()}, wanted {wanted}; {said}") from error
     run("vgck", GROUP)
     for volume in VOLUMES:
         if not os.path.ismount(volume.name):
