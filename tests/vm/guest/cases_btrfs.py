@@ -60,8 +60,8 @@ def frozen_btrfs():
     finally:
         slow_down(0)
         run("umount", MOUNT)
-        run("udevadm", "settle")
-        run("dmsetup", "remove", NAME)
+        # udev and the daemon may have begun to read it while it was slow.
+        wait_for("the end of its readers", lambda: run("dmsetup", "remove", NAME, check=False).returncode == 0)
         run("lvremove", "-qq", "-y", "vg/slow-store")
 
 

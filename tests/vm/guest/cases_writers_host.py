@@ -5,7 +5,7 @@ import os
 import time
 
 import databases
-from harness import (MANAGER, call, case, delete_all_sets, describe, expect, final_state, state, step, wait_for_state, writable,
+from harness import (MANAGER, call, case, delete_all_sets, describe, expect, final_state, give_up_all_sets, state, step, wait_for_state, writable,
                      writable_all)
 from qemu_ga import Qga
 from storage import run
@@ -26,7 +26,10 @@ def servers():
     try:
         with databases.running(databases.Postgresql, MOUNT) as postgresql, databases.running(databases.Mariadb, MOUNT) as mariadb:
             expect_free((postgresql, mariadb))
-            yield postgresql, mariadb
+            try:
+                yield postgresql, mariadb
+            finally:
+                give_up_all_sets()  # a server whose disk is frozen does not stop
     finally:
         run("umount", MOUNT)
         run("wipefs", "-q", "-a", DISK)
