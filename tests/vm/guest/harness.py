@@ -97,6 +97,9 @@ class Background:
         self._thread = threading.Thread(target=body, daemon=True)
         self._thread.start()
 
+    def is_over(self):
+        return not self._thread.is_alive()
+
     def end(self, seconds):
         """Waits for its end, whatever that is."""
         self._thread.join(seconds)
