@@ -8,7 +8,7 @@ import time
 
 from storage import DemoError, run
 
-from harness import (Background, case, create, delete_all_sets, describe, expect, final_state, leaks, main_pid, refuse, step,
+from harness import (Background, case, create, delete_all_sets, describe, expect, final_state, main_pid, refuse, step, wait_for_no_leaks,
                      wait_for_new_daemon, wait_for_state, writable_all)
 from points_freezer import points_freezer, stop_at, wait_reached
 import cases_points
@@ -375,4 +375,4 @@ def snapshot_dm_refusals():
             expect(seen(LUKS) == "old", seen(LUKS))
         expect_key_nowhere()
         run("quiescectl", "delete", manifest["id"])
-        expect(not leaks(), f"{leaks()}")
+        wait_for_no_leaks(0)

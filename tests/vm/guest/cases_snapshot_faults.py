@@ -9,7 +9,7 @@ from storage import run
 
 from bus_signals import Signals
 from faulty_group import FOLDER, GROUP, SECOND, THIRD, check_file_system, group, make_file_system
-from harness import DemoError, case, create, delete_all_sets, describe, expect, final_state, give_up_all_sets, leaks, refuse, step, writable_all
+from harness import DemoError, case, create, delete_all_sets, describe, expect, final_state, give_up_all_sets, refuse, step, wait_for_no_leaks, writable_all
 from pool_metadata import PoolMetadata
 
 TREE = "/run/tree"
@@ -47,6 +47,17 @@ def expect_old(set_id, name, wanted):
         run("quiescectl", "umount", set_id)
 
 
+def expect_not_complete(path):
+    """From its freeze on."""
+    try:
+        for method in ("Freeze", "Snapshot", "Thaw", "Finish"):
+            step(path, method)
+    except DemoError as error:
+        print(f"  {method}: {error}")
+        return
+    raise DemoError(f"the set is complete: {describe(path)}")
+
+
 @case("An origin whose writes fail spoils its set, which says so; the others are thawed, and what could not be undone is undone when writes go again")
 def snapshot_fault_io_errors():
     with group() as device:
@@ -57,22 +68,13 @@ def snapshot_fault_io_errors():
         with open(f"{FOLDER}/dirty", "wb") as file:
             file.write(os.urandom(4 << 20))
         device.fail_writes()
-        try:
-            for method in ("Freeze", "Snapshot", "Thaw", "Finish"):
-                step(path, method)
-        except DemoError as error:
-            print(f"  {method}: {error}")
-        else:
-            raise DemoError(f"the set is complete: {describe(path)}")
+        expect_not_complete(path)
         expect(writable_all(["/srv/ext4", "/srv/xfs"], 5), "the good ones are still frozen")
         expect(final_state(path) == "failed", "the set did not fail")
         left = run("lvs", "--noheadings", "-o", "lv_full_name", "@quiesced", check=False).stdout.split()
         print(f"  left for now: {left}")
         device.heal()
-        deadline = time.monotonic() + 90
-        while found := leaks():
-            expect(time.monotonic() < deadline, f"not undone although writes go again: {found}")
-            time.sleep(1)
+        wait_for_no_leaks(90)
         check_file_system("thick")
         again = json.loads(run("quiescectl", "snapshot", "--store", "64M", "--json", "/srv/ext4", FOLDER))
         expect(again["consistency"] == "filesystem", again["consistency"])
@@ -193,13 +195,7 @@ def snapshot_fault_pool_metadata_full():
         expect(not metadata.fill_to(101), "it takes more than there is room for")
         print(f"  full after {time.monotonic() - begun:.1f} s: {run('dmsetup', 'status', f'{GROUP}-pool-tpool').strip()}")
         refuse("NoSpace", THIRD, "/srv/xfs", says=(f"{GROUP}/pool is read-only", "metadata", "--poolmetadatasize"))
-        try:
-            for method in ("Freeze", "Snapshot", "Thaw", "Finish"):
-                step(late, method)
-        except DemoError as error:
-            print(f"  {method}: {error}")
-        else:
-            raise DemoError(f"the set is complete: {describe(late)}")
+        expect_not_complete(late)
         expect(final_state(late) == "failed" and writable_all(["/srv/btrfs", "/srv/ext4"], 10), "something is still frozen")
         expect_old(first, "old", before)
         done = run("quiescectl", "delete", first, check=False)
@@ -209,10 +205,7 @@ def snapshot_fault_pool_metadata_full():
             run("quiescectl", "delete", first)
         expect_old(os.path.basename(lucky), "old", before)
         delete_all_sets()
-        deadline = time.monotonic() + 90
-        while found := leaks():
-            expect(time.monotonic() < deadline, f"not undone although there is room again: {found}")
-            time.sleep(1)
+        wait_for_no_leaks(90)
         check_file_system("thin")
         check_file_system("other", folder=SECOND)
         write("new", 4)

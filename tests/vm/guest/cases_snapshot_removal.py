@@ -7,7 +7,7 @@ import time
 
 from storage import run
 
-from harness import Background, case, create, expect, leaks, main_pid, step, wait_for
+from harness import Background, case, create, expect, main_pid, step, wait_for, wait_for_no_leaks
 
 GROUP = "vg"
 DROP_IN = "/run/systemd/system/quiesced.service.d"
@@ -27,8 +27,8 @@ def no_restart():
         run("systemctl", "daemon-reload")
 
 
-def suspended(names):
-    return [name for name in names if run("dmsetup", "info", "-c", "--noheadings", "-o", "suspended", name, check=False).stdout.strip() == "Suspended"]
+def is_suspended(name):
+    return run("dmsetup", "info", "-c", "--noheadings", "-o", "suspended", name).strip() == "Suspended"
 
 
 def point_to_cut(origin):
@@ -52,7 +52,7 @@ def snapshot_removal_cut():
         run("systemctl", "kill", "--kill-whom=all", "--signal=SIGKILL", "quiesced")
         wait_for("the end of the service", lambda: main_pid() == 0)
         run("strace", "-e", "trace=ioctl", "-e", f"inject=ioctl:signal=SIGKILL:when={point}", "-o", "/tmp/trace", "lvremove", "-qq", "-y", snapshot, check=False)
-        expect(suspended([f"{GROUP}-ext4"]), "nothing is suspended: the case proves nothing")
+        expect(is_suspended(f"{GROUP}-ext4"), "nothing is suspended: the case proves nothing")
         # As far as the disk: the file system itself is not frozen.
         late = Background(run, "dd", "if=/dev/zero", "of=/srv/ext4/late", "bs=4k", "count=1", "conv=fsync", "status=none")
         time.sleep(1)
@@ -61,4 +61,4 @@ def snapshot_removal_cut():
     late.result(60)
     os.unlink("/srv/ext4/late")
     wait_for("the removal of the snapshot", lambda: not run("lvs", "--noheadings", "-o", "lv_name", "@quiesced").strip(), 60)
-    wait_for("the end of all its devices", lambda: not leaks(), 30)
+    wait_for_no_leaks(30)

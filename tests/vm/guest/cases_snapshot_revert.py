@@ -31,13 +31,14 @@ def checksum(device):
 
 
 def take(volumes):
-    """A set over both, after which both are written to; its path."""
+    """A set over both, after which both are written to; its path, its id and the sums of its snapshots."""
     put(volumes, "old")
     set_id = json.loads(run("quiescectl", "snapshot", "--json", *volumes.all))["id"]
     put(volumes, "new")
     for folder in volumes.all:
         write_file(f"{folder}/more", 24 << 20)
-    return f"/org/quiesced1/set/{set_id}"
+    path = f"/org/quiesced1/set/{set_id}"
+    return path, set_id, {member["volume"]: checksum(member["device"]) for member in describe(path)["members"]}
 
 
 def check_reverted(path, volumes, sums):
@@ -62,9 +63,7 @@ def check_reverted(path, volumes, sums):
 @case("a thick and a thin volume that are not mounted are put back to the moment of the freeze; without --yes nobody's word is taken for it")
 def snapshot_revert_unmounted():
     with own_group() as volumes:
-        path = take(volumes)
-        set_id = os.path.basename(path)
-        sums = {member["volume"]: checksum(member["device"]) for member in describe(path)["members"]}
+        path, set_id, sums = take(volumes)
         volumes.unmount()
         asked = run("quiescectl", "revert", set_id, check=False)
         expect(asked.returncode == 2 and "say --yes" in asked.stderr and "is lost" in asked.stderr, f"{asked.returncode} {asked.stderr}")
@@ -77,9 +76,7 @@ def snapshot_revert_unmounted():
 @case("volumes that are mounted are put back when they are activated the next time, and the set says so until then")
 def snapshot_revert_mounted():
     with own_group() as volumes:
-        path = take(volumes)
-        set_id = os.path.basename(path)
-        sums = {member["volume"]: checksum(member["device"]) for member in describe(path)["members"]}
+        path, set_id, sums = take(volumes)
         said = run("quiescectl", "revert", "--yes", set_id)
         expect(said.count("when it is activated the next time") == 2, said)
         expect(content(volumes.thick) == "new", "it changed while it is mounted")
@@ -100,8 +97,7 @@ def snapshot_revert_mounted():
 @case("a set is not reverted while one of its snapshots is mounted, or another set has the volume; one volume alone is, when it is named")
 def snapshot_revert_refused():
     with own_group() as volumes:
-        path = take(volumes)
-        set_id = os.path.basename(path)
+        path, set_id, _ = take(volumes)
         os.makedirs(TREE, exist_ok=True)
         run("quiescectl", "mount", set_id, TREE)
         refused = run("quiescectl", "revert", "--yes", set_id, check=False)
@@ -147,9 +143,7 @@ def lose_daemon(set_id, begun):
 @case("a daemon that is killed when one of two merges has begun: the next one leaves the volume that is mounted to an admin, who goes on with it")
 def snapshot_revert_killed_mounted():
     with own_group() as volumes:
-        path = take(volumes)
-        set_id = os.path.basename(path)
-        sums = {member["volume"]: checksum(member["device"]) for member in describe(path)["members"]}
+        path, set_id, sums = take(volumes)
         volumes.unmount(volumes.thick)
         lose_daemon(set_id, 1)
         wait_for("the end of the merge", lambda: words(path) == ["done", "interrupted"], 60)
@@ -169,9 +163,7 @@ def snapshot_revert_killed_mounted():
 @case("a daemon that is killed when one of two merges has begun: the next one puts back the other volume, too, when nobody uses it")
 def snapshot_revert_killed_unmounted():
     with own_group() as volumes:
-        path = take(volumes)
-        set_id = os.path.basename(path)
-        sums = {member["volume"]: checksum(member["device"]) for member in describe(path)["members"]}
+        path, set_id, sums = take(volumes)
         volumes.unmount()
         lose_daemon(set_id, 1)
         wait_for("the end of both merges", lambda: words(path) == ["done", "done"], 90)
@@ -183,9 +175,7 @@ def snapshot_revert_killed_unmounted():
 @case("a daemon that is killed before LVM has begun: nothing is changed, the next one says so, and a revert is as any other")
 def snapshot_revert_killed_early():
     with own_group() as volumes:
-        path = take(volumes)
-        set_id = os.path.basename(path)
-        sums = {member["volume"]: checksum(member["device"]) for member in describe(path)["members"]}
+        path, set_id, sums = take(volumes)
         volumes.unmount()
         lose_daemon(set_id, 0)
         wait_for("the look of the next daemon", lambda: told(set_id) and words(path) == ["", ""])

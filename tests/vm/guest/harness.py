@@ -185,9 +185,16 @@ def leaks():
     if found:
         return found  # of a snapshot that is left, its devices are, too
     names = run("dmsetup", "info", "-c", "--noheadings", "-o", "name").split()
-    orphans = [name for name in names if SNAPSHOT_DEVICE.search(name) and name not in REPORTED]
-    REPORTED.update(orphans)  # not the next case's fault
-    return [f"device-mapper device {name} is left" for name in orphans]
+    orphans = [f"device-mapper device {name} is left" for name in names if SNAPSHOT_DEVICE.search(name)]
+    return [orphan for orphan in orphans if orphan not in REPORTED]
+
+
+def wait_for_no_leaks(seconds):
+    """What is undone is undone by then."""
+    deadline = time.monotonic() + seconds
+    while found := leaks():
+        expect(time.monotonic() < deadline, f"left after {seconds} s: {found}")
+        time.sleep(0.5)
 
 
 def read_only(names=tuple(volume.name for volume in VOLUMES)):
@@ -212,7 +219,9 @@ def run_cases(cases, only):
             problems.append(f"{type(error).__name__}: {error}")
             if isinstance(error.__context__, DemoError):  # what came first; the one above is of the clearing up
                 problems.append(f"before that: {error.__context__}")
-        problems += [f"left behind: {leak}" for leak in leaks() + read_only()]
+        left = leaks()
+        problems += [f"left behind: {leak}" for leak in left + read_only()]
+        REPORTED.update(left)  # a device that nobody removes is not the next case's fault
         for problem in problems:
             print(f"  {problem}")
         if problems:

@@ -20,7 +20,7 @@ from storage import DemoError, run
 
 from cases_points import wait_stopped
 import half_merge
-from harness import Background, create, describe, expect, leaks, main_pid, state, step, wait_for
+from harness import Background, create, describe, expect, main_pid, state, step, wait_for, wait_for_no_leaks
 from own_group import write_file
 from points_freezer import DROP_IN, PROGRAM, let_go, points_freezer, stop_at, wait_reached
 
@@ -238,7 +238,7 @@ def check(point):
         expect(all(member["consistency"] == "reverted" for member in members), f"{members}")
         expect(not any(os.path.exists(f"{name}/more") for name in NAMES), "what was written after the window is still there")
         run("quiescectl", "delete", os.path.basename(kept_path()))
-    expect(not leaks(), f"{leaks()}")
+    wait_for_no_leaks(0)
     left = glob.glob("/var/lib/quiesced/sets/*.json")
     expect(not left, f"manifests of sets that are not there: {left}")
 
@@ -262,7 +262,7 @@ def check_complete():
     run("quiescectl", "umount", set_id)
     run("quiescectl", "delete", set_id)
     expect(settled(origins()), f"{volumes_now()}")
-    expect(not leaks(), f"{leaks()}")
+    wait_for_no_leaks(0)
 
 
 # --- root on a thin volume ----------------------------------------------------------------------------------------------------
@@ -316,7 +316,7 @@ def root_check():
     checked = subprocess.run(["e2fsck", "-fn", device_name], capture_output=True, text=True, check=False)
     expect(checked.returncode == 0, f"e2fsck -fn of root's snapshot: {checked.stdout[-400:]}")
     run("quiescectl", "delete", set_id)
-    expect(not leaks(), f"{leaks()}")
+    wait_for_no_leaks(0)
 
 
 ROOT = {"copy": root_copy, "reach": root_reach, "check": root_check}
