@@ -14,6 +14,7 @@
 #include "ctl/plan_text.h"
 #include "ctl/plugin_text.h"
 #include "ctl/retention.h"
+#include "ctl/set_list.h"
 #include "ctl/set_text.h"
 #include "ctl/timeline_chart.h"
 #include "ctl/volume_text.h"
@@ -48,23 +49,6 @@ ExitCode draw(const std::string& kind, const std::string& json, const Request& r
     }
     if (const auto written = write_drawing(request.svg, *svg); !written) return complain(written.error());
     return ExitCode::ok;
-}
-
-/// All sets; `list` gets their manifests as they came, for a JSON list.
-Answer<std::vector<ManifestView>> read_sets(Client& client, std::string& list) {
-    const auto sets = client.sets();
-    if (!sets) return tl::unexpected<ClientError>(sets.error());
-    std::vector<ManifestView> views;
-    for (const auto& set : *sets) {
-        const auto manifest = client.describe(set);
-        if (!manifest && manifest.error().name == "org.quiesced1.Error.NoSuchSet") continue; // deleted meanwhile
-        if (!manifest) return tl::unexpected<ClientError>(manifest.error());
-        const auto view = view_manifest(*manifest);
-        if (!view) return tl::unexpected<ClientError>(ClientError{ExitCode::refused, "", view.error().message()});
-        views.push_back(*view);
-        list += (list.empty() ? "" : ",\n") + *manifest;
-    }
-    return views;
 }
 
 /// Goes on after a failure: the others are as much meant.

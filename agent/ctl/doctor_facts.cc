@@ -9,7 +9,7 @@
 #include "base/child.h"
 #include "base/file.h"
 #include "config.h"
-#include "view/manifest_view.h"
+#include "ctl/set_list.h"
 
 namespace quiesced {
 namespace {
@@ -58,13 +58,11 @@ LvmFacts read_lvm() {
 
 std::vector<std::string> read_interrupted(Client& client) {
     std::vector<std::string> interrupted;
-    const auto sets = client.sets();
+    std::string list;
+    const auto sets = read_sets(client, list);
     if (!sets) return interrupted;
-    for (const auto& id : *sets) {
-        const auto manifest = client.describe(id);
-        const auto view = manifest ? view_manifest(*manifest) : Result<ManifestView>();
-        if (view && revert_interrupted(*view)) interrupted.push_back(id);
-    }
+    for (const auto& set : *sets)
+        if (revert_interrupted(set)) interrupted.push_back(set.id);
     return interrupted;
 }
 

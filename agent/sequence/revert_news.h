@@ -21,7 +21,7 @@ struct RevertNews {
 /// "/a is put back, /b is being put back; /c is not"; of the members that a revert concerns.
 std::string revert_so_far(const Manifest& manifest);
 
-/// "The set's volumes do not fit together. Unmount /c, then: quiescectl revert ID ..."
+/// What to do about those that are not: "The volumes of the set do not fit together. Unmount /c, then go on with: ..."
 std::string revert_advice(const Manifest& manifest);
 
 } // namespace quiesced

@@ -205,6 +205,7 @@ private:
     Result<Unmerged> look_at_merges();
     Result<void> look_and_tell();
     void resume_now();
+    std::string leave_alone(const std::vector<std::size_t>& members);
     Result<void> begin_rest(const std::vector<std::size_t>& members);
     void tell_revert(RevertNews::Kind kind, std::string sentence) const;
     void tell_cleared() const;

@@ -45,17 +45,7 @@ void SnapshotSet::resume_now() {
             if (merge.progress == Merge::Progress::none && manifest.members[index].revert != kRevertInterrupted) (merge.in_use ? in_use : rest).push_back(index);
     }
     std::string why;
-    if (!in_use.empty()) {
-        // At once: at the next start it may be in no use, and have been written to all the same.
-        auto noted = save_members([&](Manifest& manifest) {
-            for (const auto index : in_use) {
-                manifest.members[index].revert = kRevertInterrupted;
-                why += (why.empty() ? "" : ", ") + manifest.members[index].volume;
-            }
-        });
-        why += in_use.size() == 1 ? " is in use, and may have been written to meanwhile" : " are in use, and may have been written to meanwhile";
-        if (!noted) why += " (" + noted.error().message() + ")";
-    }
+    if (!in_use.empty()) why = leave_alone(in_use);
     Result<void> begun;
     if (!rest.empty()) begun = begin_rest(rest);
     if (ending_.stop_requested()) return;
@@ -68,6 +58,18 @@ void SnapshotSet::resume_now() {
     if (std::find(under_way.begin(), under_way.end(), kRevertInterrupted) != under_way.end()) tell_interrupted(why);
     // What goes wrong from here on is found by whoever looks next.
     if (begun && !rest.empty()) static_cast<void>(follow_merges(rest, RevertWatch()));
+}
+
+/// Of what is in use; why that is, for whoever is told. At once: at the next start it may be in no use, and have been written to all the same.
+std::string SnapshotSet::leave_alone(const std::vector<std::size_t>& members) {
+    std::vector<std::string> names;
+    const auto noted = save_members([&](Manifest& manifest) {
+        for (const auto index : members) {
+            manifest.members[index].revert = kRevertInterrupted;
+            names.push_back(manifest.members[index].volume);
+        }
+    });
+    return joined(names) + (names.size() == 1 ? " is" : " are") + " in use, and may have been written to meanwhile" + (noted ? "" : " (" + noted.error().message() + ")");
 }
 
 Result<void> SnapshotSet::begin_rest(const std::vector<std::size_t>& members) {
