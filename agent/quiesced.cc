@@ -193,6 +193,7 @@ void apply(const Settings& settings, const DaemonOptions& daemon, SetManagerOpti
     options.most_of_a_caller = settings.most_of_a_caller;
     options.extend_at = static_cast<unsigned>(settings.extend_at);
     options.extend_by = static_cast<unsigned>(settings.extend_by);
+    options.defaults.wishes.store.chunk = Bytes{settings.chunk_size};
     options.defaults.deadline = settings.deadline;
     options.defaults.member_limit = settings.member_limit;
     options.defaults.prepare_limit = settings.prepare_limit;

@@ -26,10 +26,13 @@ struct CreateOptions {
     bool bind = false;
 };
 
-Result<StorePolicy> read_store(const Options& options) {
+/// The size of the chunks is the daemon's, not the requestor's.
+Result<StorePolicy> read_store(const Options& options, const StorePolicy& defaults) {
     const auto text = options.get<std::string>("store", "auto");
     if (!text) return tl::unexpected<Error>(text.error());
-    return parse_store_policy(*text);
+    auto policy = parse_store_policy(*text);
+    if (policy) policy->chunk = defaults.chunk;
+    return policy;
 }
 
 Result<CreateOptions> read_create_options(const Dict& dict, const SetOptions& defaults) {
@@ -57,7 +60,7 @@ Result<CreateOptions> read_create_options(const Dict& dict, const SetOptions& de
     const auto providers = options.get("providers", read.set.providers);
     if (!providers) return tl::unexpected<Error>(providers.error());
     read.set.providers = *providers;
-    const auto store = read_store(options);
+    const auto store = read_store(options, defaults.wishes.store);
     if (!store) return tl::unexpected<Error>(store.error());
     read.set.wishes.store = *store;
     const auto bind = options.get("bind", false);
@@ -66,7 +69,7 @@ Result<CreateOptions> read_create_options(const Dict& dict, const SetOptions& de
     return read;
 }
 
-Result<PlanOptions> read_plan_options(const Dict& dict) {
+Result<PlanOptions> read_plan_options(const Dict& dict, const SetOptions& defaults) {
     const Options options(dict);
     PlanOptions read;
     const auto sample = options.get<std::uint32_t>("sample_ms", static_cast<std::uint32_t>(read.sample.count()));
@@ -77,7 +80,7 @@ Result<PlanOptions> read_plan_options(const Dict& dict) {
     const auto providers = options.get("providers", read.providers);
     if (!providers) return tl::unexpected<Error>(providers.error());
     read.providers = *providers;
-    const auto store = read_store(options);
+    const auto store = read_store(options, defaults.wishes.store);
     if (!store) return tl::unexpected<Error>(store.error());
     read.wishes.store = *store;
     return read;
@@ -158,7 +161,7 @@ void ManagerObject::CreateSet(sdbus::Result<sdbus::ObjectPath>&& result, std::ve
 
 void ManagerObject::Plan(sdbus::Result<Dict>&& result, std::vector<std::string> volumes, Dict options) {
     const Reply<Dict> reply(std::move(result));
-    const auto wanted = read_plan_options(options);
+    const auto wanted = read_plan_options(options, context_.manager.defaults());
     if (!wanted) return reply.error(wanted.error());
     when_permitted(context_, getObject(), reply, options, {.action = Action::inspect, .options = {"sample_ms", "providers", "store"}},
                    [&context = context_, reply, volumes = std::move(volumes), wanted = *wanted](const Caller&) {

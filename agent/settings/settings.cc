@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <functional>
 #include <optional>
@@ -80,6 +81,20 @@ Setter number(std::uint64_t Settings::*field, std::uint64_t least, std::uint64_t
     };
 }
 
+/// A power of two; bytes in `settings`, K in the file.
+Setter chunk(std::uint64_t Settings::*field, std::uint64_t least, std::uint64_t most) {
+    return [=](Settings& settings, const std::string& value) -> std::optional<std::string> {
+        constexpr std::uint64_t kibi = 1024;
+        std::uint64_t read = 0;
+        const auto* const last = value.data() + value.size();
+        const auto [end, error] = std::from_chars(value.data(), last, read);
+        if (error != std::errc{} || std::string_view(end, last) != "K" || !std::has_single_bit(read) || read < least / kibi || read > most / kibi)
+            return "must be a power of two from " + std::to_string(least / kibi) + "K to " + std::to_string(most / kibi) + "K, not '" + value + "'";
+        settings.*field = read * kibi;
+        return std::nullopt;
+    };
+}
+
 Setter flag(bool Settings::*field) {
     return [=](Settings& settings, const std::string& value) -> std::optional<std::string> {
         const bool yes = value == "yes" || value == "true" || value == "on" || value == "1";
@@ -137,6 +152,7 @@ const std::vector<Key>& keys() {
         {"sets", "keep_failed", time(&Settings::keep_failed, seconds(1), hours(24))},
         {"window", "flush_bound", time(&Settings::flush_bound, seconds(1), minutes(10))},
         {"window", "relinquish_journal", flag(&Settings::relinquish_journal)},
+        {"space", "chunk_size", chunk(&Settings::chunk_size, 4U << 10U, 512U << 10U)},
         {"space", "extend_at", number(&Settings::extend_at, 50, 95, true)},
         {"space", "extend_by", number(&Settings::extend_by, 5, 200)},
         {"writers", "script_limit", time(&Settings::script_limit, seconds(1), hours(1))},

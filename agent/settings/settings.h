@@ -31,6 +31,7 @@ struct Settings {
     std::chrono::milliseconds flush_bound{30000};
     bool relinquish_journal = true;
     // [space]
+    std::uint64_t chunk_size = 4096; ///< bytes
     std::uint64_t extend_at = 0; ///< percent; 0: off
     std::uint64_t extend_by = 50; ///< percent
     // [writers]

@@ -14,8 +14,8 @@
 namespace quiesced {
 namespace {
 
-/// As lvcreate has it: 4 KiB, in sectors; persistent, so that its status speaks of an overflow.
-constexpr const char* kStoreOptions = " P 8";
+/// The end of a snapshot's table: persistent, so that its status speaks of an overflow; the chunk in sectors.
+std::string store_options(Bytes chunk) { return " P " + std::to_string(chunk.count / kSectorSize); }
 
 /// An LV as the size policy and the check of space want an origin: the store goes into another group than the origin's disk.
 LogicalVolume as_logical_volume(const DmDevice& origin, const LvmGroup& group) {
@@ -165,7 +165,7 @@ Result<void> DmSession::make_devices(std::size_t index) {
     // With a table of no use until it is fired, and known to udev from now on.
     const auto snapshot = devices.create(cut.name, cut.uuid, target(cut.origin, "error", ""));
     if (!snapshot) return tl::unexpected<Error>(snapshot.error());
-    return devices.load(*snapshot, target(cut.origin, "snapshot", cut.real.text() + " " + store->number.text() + kStoreOptions), false);
+    return devices.load(*snapshot, target(cut.origin, "snapshot", cut.real.text() + " " + store->number.text() + store_options(policy_.chunk)), false);
 }
 
 Result<void> DmSession::arm_all() {

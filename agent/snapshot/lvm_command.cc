@@ -130,10 +130,10 @@ Result<void> LvmCommand::change(const std::vector<std::string>& arguments, const
     return {};
 }
 
-Result<void> LvmCommand::create_thick_snapshot(const LogicalVolume& origin, const std::string& name, Bytes store,
+Result<void> LvmCommand::create_thick_snapshot(const LogicalVolume& origin, const std::string& name, Bytes store, Bytes chunk,
                                                const SetId& set, const std::vector<std::string>& tags) const {
     return change(
-        with_names(snapshot_arguments(name, set, tags), {"--size", std::to_string(store.count) + "b", origin.full_name()}),
+        with_names(snapshot_arguments(name, set, tags), {"--size", std::to_string(store.count) + "b", "--chunksize", std::to_string(chunk.count) + "b", origin.full_name()}),
         "making the snapshot " + name + " of " + origin.full_name());
 }
 

@@ -51,8 +51,8 @@ public:
     /// A volume for the copy-on-write store of a snapshot that LVM knows nothing of; its head is zeroed. `tags` as below.
     [[nodiscard]] Result<void> create_store(const std::string& group, const std::string& name, Bytes size, const SetId& set,
                                             const std::vector<std::string>& tags) const;
-    /// `store`: size of the copy-on-write store. `tags` are those besides the ones that every LV of ours carries.
-    [[nodiscard]] Result<void> create_thick_snapshot(const LogicalVolume& origin, const std::string& name, Bytes store,
+    /// `store`: size of the copy-on-write store, `chunk`: of its chunks. `tags` are those besides the ones that every LV of ours carries.
+    [[nodiscard]] Result<void> create_thick_snapshot(const LogicalVolume& origin, const std::string& name, Bytes store, Bytes chunk,
                                                      const SetId& set, const std::vector<std::string>& tags = {}) const;
     /// Leaves it inactive.
     [[nodiscard]] Result<void> create_thin_snapshot(const LogicalVolume& origin, const std::string& name, const SetId& set,

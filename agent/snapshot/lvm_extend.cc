@@ -18,6 +18,7 @@ tl::unexpected<Error> no_room(const Fill& fill, const LogicalVolume& volume) {
 }
 
 Result<Extension> extend_metadata(const LvmCommand& lvm, const LogicalVolume& pool, const Fill& fill, unsigned percent) {
+    if (lvm.extends_itself(pool)) return Extension{.from = pool.metadata_size.value_or(Bytes{}), .to = pool.metadata_size.value_or(Bytes{})};
     const auto size = lvm.pool_metadata_size(pool.full_name());
     if (!size) return tl::unexpected<Error>(size.error());
     if (*size >= kLargestPoolMetadata) return Extension{.from = *size, .to = *size};
@@ -29,6 +30,15 @@ Result<Extension> extend_metadata(const LvmCommand& lvm, const LogicalVolume& po
 }
 
 } // namespace
+
+Result<Extension> lvm_extend_volume(const LvmCommand& lvm, const LogicalVolume& grows, Bytes most, const Fill& fill, unsigned percent) {
+    const Extension none{.from = grows.size, .to = grows.size};
+    if (grows.size >= most || lvm.extends_itself(grows)) return none; // it cannot overflow
+    const auto to = extended_size(grows.size, percent, grows.extent, grows.group_free, most);
+    if (to <= grows.size) return no_room(fill, grows);
+    if (auto done = lvm.extend(grows.full_name(), to); !done) return pass(done);
+    return Extension{.from = grows.size, .to = to};
+}
 
 Result<Extension> lvm_extend(const LvmCommand& lvm, const SnapshotRecord& record, const Fill& fill, unsigned percent) {
     const auto reference = lvm_reference_from_json(record.reference);
@@ -46,15 +56,8 @@ Result<Extension> lvm_extend(const LvmCommand& lvm, const SnapshotRecord& record
     const auto* other = find([&](const LogicalVolume& volume) { return volume.group == snapshot->group && volume.name == name; });
     if (other == nullptr) return fail(ErrorKind::lvm_failed, "lvs does not report " + snapshot->group + "/" + name + ", to which " + snapshot->full_name() + " belongs");
     const auto& grows = store ? *snapshot : *other;
-    const Extension none{.from = grows.size, .to = grows.size};
-    if (lvm.extends_itself(grows)) return none;
     if (fill.kind == "pool-metadata") return extend_metadata(lvm, grows, fill, percent);
-    const auto most = store ? largest_store(*other) : Bytes{UINT64_MAX};
-    if (grows.size >= most) return none; // it cannot overflow
-    const auto to = extended_size(grows.size, percent, grows.extent, grows.group_free, most);
-    if (to <= grows.size) return no_room(fill, grows);
-    if (auto done = lvm.extend(grows.full_name(), to); !done) return pass(done);
-    return Extension{.from = grows.size, .to = to};
+    return lvm_extend_volume(lvm, grows, store ? largest_store(*other, grows.chunk.value_or(kDefaultChunk)) : Bytes{UINT64_MAX}, fill, percent);
 }
 
 } // namespace quiesced

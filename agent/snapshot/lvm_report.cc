@@ -15,7 +15,7 @@ namespace quiesced {
 
 const char* const kLvmReportFields =
     "vg_name,vg_uuid,vg_free,vg_extent_size,lv_name,lv_uuid,lv_size,segtype,lv_attr,pool_lv,"
-    "origin,thin_id,data_percent,metadata_percent,lv_metadata_size,lv_check_needed,lv_tags";
+    "origin,thin_id,data_percent,metadata_percent,lv_metadata_size,chunk_size,lv_check_needed,lv_tags";
 const char* const kLvmGroupFields = "vg_name,vg_free,vg_extent_size";
 
 namespace {
@@ -110,6 +110,7 @@ LogicalVolume read_row(Row& row) {
     volume.data_percent = row.number<double>("data_percent");
     volume.metadata_percent = row.number<double>("metadata_percent");
     if (const auto size = row.number<std::uint64_t>("lv_metadata_size")) volume.metadata_size = Bytes{*size};
+    if (const auto chunk = row.number<std::uint64_t>("chunk_size"); chunk && *chunk != 0) volume.chunk = Bytes{*chunk};
     volume.needs_check = row.text("lv_check_needed") == "check needed"; // "unknown" of what is no active pool
     volume.tags = row.list("lv_tags");
     return volume;

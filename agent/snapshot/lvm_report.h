@@ -38,6 +38,7 @@ struct LogicalVolume {
     std::optional<double> data_percent;     ///< fill of a pool, or of a snapshot's store
     std::optional<double> metadata_percent; ///< fill of a pool's metadata
     std::optional<Bytes> metadata_size;     ///< of a pool
+    std::optional<Bytes> chunk;             ///< of a thick snapshot's store, or a pool's blocks
     bool needs_check = false;               ///< a pool whose metadata the kernel does not trust any more, and will not extend
     std::vector<std::string> tags;
 

@@ -109,7 +109,7 @@ Result<void> LvmSession::create() {
         for (const auto index : cut.members)
             if (auto tag = lvm_member_tag({.volume = members_[index].volume, .file_system = members_[index].file_system})) tags.push_back(std::move(*tag));
         auto made = origin.kind() == LogicalVolume::Kind::thin ? lvm_.create_thin_snapshot(origin, name, set_, tags)
-                                                               : lvm_.create_thick_snapshot(origin, name, store, set_, tags);
+                                                               : lvm_.create_thick_snapshot(origin, name, store, store_.chunk, set_, tags);
         if (!made) return made;
     }
     return {};

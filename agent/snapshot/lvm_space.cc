@@ -10,16 +10,15 @@
 namespace quiesced {
 namespace {
 
-constexpr std::uint64_t kChunk = 4096;                   // lvcreate's default
-constexpr std::uint64_t kExceptionsAChunk = kChunk / 16; // struct disk_exception, drivers/md/dm-snap-persistent.c
+constexpr std::uint64_t kException = 16; // struct disk_exception, drivers/md/dm-snap-persistent.c
 
 constexpr std::uint64_t kLeastAutomatic = 512ULL << 20U; // as snapm has it
 
 std::uint64_t divide_up(std::uint64_t value, std::uint64_t by) { return value / by + (value % by != 0 ? 1 : 0); }
 
-std::uint64_t usable_store(std::uint64_t origin) {
-    const auto chunks = divide_up(origin, kChunk);
-    return (1 + chunks + divide_up(chunks, kExceptionsAChunk) + 1) * kChunk;
+std::uint64_t usable_store(std::uint64_t origin, Bytes chunk) {
+    const auto chunks = divide_up(origin, chunk.count);
+    return (1 + chunks + divide_up(chunks, chunk.count / kException) + 1) * chunk.count;
 }
 
 std::string percent_text(double percent) {
@@ -116,9 +115,9 @@ double metadata_limit(const LogicalVolume& pool) {
     return std::min(kThinPoolFullPercent, 100 - free);
 }
 
-Bytes largest_store(const LogicalVolume& origin) {
+Bytes largest_store(const LogicalVolume& origin, Bytes chunk) {
     const auto extent = std::max<std::uint64_t>(origin.extent.count, kSectorSize);
-    return {divide_up(usable_store(origin.size.count), extent) * extent};
+    return {divide_up(usable_store(origin.size.count, chunk), extent) * extent};
 }
 
 Bytes extended_size(Bytes size, unsigned percent, Bytes extent, Bytes free, Bytes most) {
@@ -130,7 +129,7 @@ Bytes extended_size(Bytes size, unsigned percent, Bytes extent, Bytes free, Byte
 
 Bytes store_size(const LogicalVolume& origin, const StorePolicy& policy, const StoreFacts& facts) {
     const auto size = origin.size.count;
-    const auto most = usable_store(size);
+    const auto most = usable_store(size, policy.chunk);
     // Divided first: a percentage of exabytes must not overflow.
     const auto share = [&policy](std::uint64_t of) { return of / 100 > UINT64_MAX / policy.value ? UINT64_MAX : of / 100 * policy.value; };
     std::uint64_t wanted = policy.value;

@@ -28,11 +28,11 @@ inline constexpr double kThinPoolFullPercent = 95;
 double metadata_limit(const LogicalVolume& pool);
 
 /// Size of the store for a snapshot of `origin`, in whole extents and at least one: as the policy says, but never more than a store
-/// can use (every chunk of 4 KiB of the origin overwritten, and the tables of that).
+/// can use; see largest_store().
 Bytes store_size(const LogicalVolume& origin, const StorePolicy& policy, const StoreFacts& facts = {});
 
-/// The largest store that a snapshot of `origin` can use: every chunk of 4 KiB overwritten, and the tables of that; in whole extents.
-Bytes largest_store(const LogicalVolume& origin);
+/// The largest store that a snapshot of `origin` can use: every chunk overwritten, and the tables of that; in whole extents.
+Bytes largest_store(const LogicalVolume& origin, Bytes chunk = kDefaultChunk);
 
 /// What has `size` with `percent` more: whole extents, at least one more, at most `most` in all and `free` in addition. `size` itself
 /// where nothing can be added.

@@ -10,6 +10,11 @@
 
 namespace quiesced {
 
+/// Chunks of a copy-on-write store, as LVM takes them. The default by the table in docs/snapshots.md.
+inline constexpr Bytes kLeastChunk{4096};
+inline constexpr Bytes kMostChunk{512U << 10U};
+inline constexpr Bytes kDefaultChunk{4096};
+
 /// How large the copy-on-write store of a thick snapshot is made. It has to take what is overwritten on the origin for as
 /// long as the snapshot lives; one that fills up is lost. Whatever is asked for, it is at most what a store can use: the origin and
 /// the tables of its chunks.
@@ -23,6 +28,8 @@ struct StorePolicy {
     };
     Base base = Base::writes;
     std::uint64_t value = 200; ///< percent (1 to 1000), or bytes
+    /// What the first write to a place of the origin copies, and the store keeps. A power of two from kLeastChunk to kMostChunk.
+    Bytes chunk = kDefaultChunk;
 };
 
 /// "auto", "512M" (K, M, G, T of 1024), "20%SIZE", "200%USED", "50%FREE" (as lvcreate has it). Errors: invalid_argument.

@@ -44,6 +44,7 @@ keep_failed = 5min
 flush_bound = 45
 relinquish_journal = no
 [space]
+chunk_size = 64K
 extend_at = 75
 extend_by = 30
 [writers]
@@ -54,7 +55,7 @@ store_group = backup-1
     const Settings expected{.log_level = "debug", .state_directory = "/srv/state", .plugin_directory = "/srv/plugins", .hooks_directory = "/srv/hooks", .writers_directory = "/srv/writers",
                             .most_unfinished = 8, .most_of_a_caller = 2, .deadline = milliseconds(1500), .member_limit = milliseconds(250),
                             .prepare_limit = std::chrono::hours(2), .keep_failed = std::chrono::minutes(5), .flush_bound = std::chrono::seconds(45),
-                            .relinquish_journal = false, .extend_at = 75, .extend_by = 30, .script_limit = std::chrono::minutes(2), .store_group = "backup-1"};
+                            .relinquish_journal = false, .chunk_size = 65536, .extend_at = 75, .extend_by = 30, .script_limit = std::chrono::minutes(2), .store_group = "backup-1"};
     EXPECT_EQ(read, expected);
 }
 
@@ -86,6 +87,8 @@ TEST(Settings, ValuesOutOfRangeAreRefusedAndTheOldOneStays) {
     EXPECT_THAT(problems("[space]\nextend_at = 0\n"), IsEmpty()) << "off";
     for (const auto* value : {"49", "96"})
         EXPECT_THAT(problems(std::string("[space]\nextend_at = ") + value + "\n"), ElementsAre(HasSubstr("from 50 to 95, or 0 for off")));
+    for (const auto* value : {"2K", "1024K", "12K", "65536", "64k", "64M", "K", ""})
+        EXPECT_THAT(problems(std::string("[space]\nchunk_size = ") + value + "\n"), ElementsAre(HasSubstr("must be a power of two from 4K to 512K"))) << value;
     EXPECT_THAT(problems("[window]\nrelinquish_journal = maybe\n"), ElementsAre(HasSubstr("must be yes or no")));
     EXPECT_THAT(problems("[daemon]\nhooks_directory = hooks\n"), ElementsAre(HasSubstr("must be an absolute path")));
 }

@@ -38,10 +38,10 @@ TEST(LvmCommand, AThickSnapshotIsTaggedAndSizedAndLeavesOtherMonitoringAlone) {
     MockRunner runner;
     EXPECT_CALL(runner, run(ElementsAre("lvcreate", "--yes", "--snapshot", "--ignoremonitoring", "--addtag", "quiesced",
                                         "--addtag", "quiesced.set=0123456789abcdef", "--name", "snap", "--size",
-                                        "67108864b", "vg/home"),
+                                        "67108864b", "--chunksize", "16384b", "vg/home"),
                             _))
         .WillOnce(Return(ChildOutcome{}));
-    EXPECT_TRUE(LvmCommand(runner).create_thick_snapshot(origin(), "snap", Bytes{64U << 20U}, kSet));
+    EXPECT_TRUE(LvmCommand(runner).create_thick_snapshot(origin(), "snap", Bytes{64U << 20U}, Bytes{16U << 10U}, kSet));
 }
 
 TEST(LvmCommand, AThinSnapshotIsNotActivated) {

@@ -22,7 +22,7 @@ protected:
         lvm_->add_pool("pool");
         lvm_->add_thin("c", "pool");
         const LvmCommand command(*lvm_);
-        EXPECT_TRUE(command.create_thick_snapshot(*lvm_->find("a"), "a-snap", Bytes{100 * kMiB}, set_));
+        EXPECT_TRUE(command.create_thick_snapshot(*lvm_->find("a"), "a-snap", Bytes{100 * kMiB}, kDefaultChunk, set_));
         EXPECT_TRUE(command.create_thin_snapshot(*lvm_->find("c"), "c-snap", set_));
     }
     Result<Extension> extend(const std::string& name, const std::string& kind, unsigned percent = 50) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "lvm_twin.h"
+#include "snapshot/store_policy.h"
 
 namespace quiesced {
 namespace {
@@ -16,7 +17,7 @@ class LvmRemoval : public testing::Test {
 protected:
     LvmRemoval() {
         lvm_->add_thick("a", Bytes{500ULL << 20U});
-        EXPECT_TRUE(command_.create_thick_snapshot(*lvm_->find("a"), kSnapshot, Bytes{100ULL << 20U}, set_));
+        EXPECT_TRUE(command_.create_thick_snapshot(*lvm_->find("a"), kSnapshot, Bytes{100ULL << 20U}, kDefaultChunk, set_));
         lvm_->calls.clear();
     }
     Result<void> remove() {

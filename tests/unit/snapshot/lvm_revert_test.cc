@@ -18,7 +18,7 @@ protected:
         lvm_->add_thick("a", Bytes{500ULL << 20U}).attributes = "-wi-a-----";
         lvm_->add_pool("pool");
         lvm_->add_thin("c", "pool").attributes = "Vwi-a-tz--";
-        EXPECT_TRUE(command_.create_thick_snapshot(*lvm_->find("a"), "a-snap", Bytes{100ULL << 20U}, set_));
+        EXPECT_TRUE(command_.create_thick_snapshot(*lvm_->find("a"), "a-snap", Bytes{100ULL << 20U}, kDefaultChunk, set_));
         EXPECT_TRUE(command_.create_thin_snapshot(*lvm_->find("c"), "c-snap", set_));
         for (const auto* name : {"a-snap", "c-snap"}) {
             const auto& volume = *lvm_->find(name);
@@ -86,7 +86,7 @@ TEST_F(LvmRevert, OfWhatHasNotBegunItIsKnownWhetherItsOriginIsInUse) {
 }
 
 TEST_F(LvmRevert, AMergeOfAnotherSnapshotIntoTheSameOriginIsNotThatOfThisOne) {
-    ASSERT_TRUE(command_.create_thick_snapshot(*lvm_->find("a"), "a-other", Bytes{100ULL << 20U}, set_));
+    ASSERT_TRUE(command_.create_thick_snapshot(*lvm_->find("a"), "a-other", Bytes{100ULL << 20U}, kDefaultChunk, set_));
     lvm_->find("a")->attributes = "Owi-aos---";
     lvm_->find("a-other")->attributes = "Swi-aos---";
     EXPECT_THAT(progress(), ElementsAre(Merge::Progress::none, Merge::Progress::none));

@@ -65,6 +65,13 @@ TEST(StoreSize, IsNeverMoreThanAStoreCanUse) {
     EXPECT_EQ(store_size(thick("a", 200), {.base = Base::size, .value = 900}), Bytes{204 * kMiB});
 }
 
+TEST(StoreSize, LargerChunksNeedMoreForAFewAndLessForTheTablesOfMany) {
+    const StorePolicy wide{.base = Base::size, .value = 900, .chunk = Bytes{64ULL << 10U}};
+    EXPECT_EQ(store_size(thick("a", 2000), wide), Bytes{2004 * kMiB});
+    EXPECT_EQ(store_size(thick("a", 2000), {.base = Base::size, .value = 900}), Bytes{2008 * kMiB});
+    EXPECT_EQ(largest_store(thick("a", 2000), wide.chunk), Bytes{2004 * kMiB});
+}
+
 TEST(StoreSize, DoesNotOverflowForTheLargestVolumes) {
     const auto size = store_size(thick("a", 1ULL << 43U), {.base = Base::size, .value = 20}); // 8 EiB
     EXPECT_GT(size.count, (1ULL << 60U));

@@ -159,13 +159,15 @@ ChildOutcome TwinLvm::create(const std::vector<std::string>& arguments) {
         snapshot.thin_id = next_thin_id_++;
         return {};
     }
+    const auto chunk = value_of(arguments, "--chunksize");
+    snapshot.chunk = Bytes{chunk.empty() ? 4096 : std::stoull(chunk)}; // lvcreate's default
     const auto real = origin->dm_uuid() + "-real";
     const auto store = snapshot.dm_uuid() + "-cow";
     put_table(real, "linear", "8:0 2048", origin->size);
     put_table(store, "linear", "8:0 999", snapshot.size);
     const auto real_number = tables_->devices.at(real).number.text();
     put_table(origin->dm_uuid(), "snapshot-origin", real_number, origin->size);
-    put_table(snapshot.dm_uuid(), "snapshot", real_number + " " + tables_->devices.at(store).number.text() + " P 8",
+    put_table(snapshot.dm_uuid(), "snapshot", real_number + " " + tables_->devices.at(store).number.text() + " P " + std::to_string(snapshot.chunk->count / kSectorSize),
               origin->size);
     free.count -= snapshot.size.count;
     return {};
@@ -247,6 +249,7 @@ std::string TwinLvm::report(const std::vector<std::string>& arguments) const {
                         {"data_percent", percent(volume->data_percent)},
                         {"metadata_percent", percent(volume->metadata_percent)},
                         {"lv_metadata_size", volume->metadata_size ? std::to_string(volume->metadata_size->count) : ""},
+                        {"chunk_size", std::to_string(volume->chunk.value_or(Bytes{}).count)},
                         {"lv_check_needed", volume->needs_check ? "check needed" : "unknown"},
                         {"lv_tags", tags}});
     }
