@@ -2,6 +2,8 @@
 #include "snapshot/dm_device.h"
 
 #include <fcntl.h>
+#include <linux/dm-ioctl.h>
+#include <sys/ioctl.h>
 
 #include <cerrno>
 #include <cstdint>
@@ -177,11 +179,19 @@ Result<void> KernelDmDevices::load_copy(DeviceNumber device, DeviceNumber from) 
 
 Result<void> KernelDmDevices::activate(DeviceNumber device) {
     const auto doing = "cannot activate the table that is loaded into the device-mapper device " + device.text();
-    const DmLibrary library;
-    // No cookie: udev goes by what it knows of this device, which is somebody else's.
-    const auto task = make_task(DM_DEVICE_RESUME, device);
-    if (!task || dm_task_skip_lockfs(task.get()) == 0) return no_task(doing);
-    return run(task.get(), doing);
+    // Past libdevmapper: to a resume without a cookie it adds DM_UDEV_DISABLE_DM_RULES_FLAG (_do_dm_ioctl(), 1.02.185), by which udev takes
+    // the device's link in /dev/mapper away; and with a cookie, udev forgets the flags that it has of this device, which is somebody
+    // else's. event_nr 0 is an event of nobody's, for which udev goes by what it knows (55-dm.rules).
+    const auto control = open_at(AT_FDCWD, "/dev/mapper/control", O_RDWR);
+    if (!control) return tl::unexpected<Error>(control.error());
+    dm_ioctl request{};
+    request.version[0] = DM_VERSION_MAJOR;
+    request.data_size = sizeof request;
+    request.data_start = sizeof request;
+    request.flags = DM_SKIP_LOCKFS_FLAG;
+    request.dev = device.device();
+    if (::ioctl(control->get(), DM_DEV_SUSPEND, &request) == 0) return {};
+    return fail_errno(doing, errno, errno == EBUSY ? ErrorKind::busy : ErrorKind::kernel);
 }
 
 Result<void> KernelDmDevices::clear(DeviceNumber device) {

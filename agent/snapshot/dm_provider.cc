@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "snapshot/dm_extend.h"
 #include "snapshot/dm_fill.h"
 #include "snapshot/dm_names.h"
 #include "snapshot/dm_origin.h"
@@ -118,6 +119,11 @@ std::vector<Fill> DmProvider::fills(const std::vector<SnapshotRecord>& records) 
         for (auto& fill : dm_fills(*tools_.devices, record.volume, *reference)) all.push_back(std::move(fill));
     }
     return all;
+}
+
+Result<Extension> DmProvider::extend(const SnapshotRecord& record, const Fill& fill, unsigned percent) {
+    const std::lock_guard lock(*tools_.changing);
+    return dm_extend(*tools_.devices, LvmCommand(*tools_.runner), record, fill, percent);
 }
 
 Result<std::vector<FoundSnapshot>> DmProvider::find_all() {

@@ -30,6 +30,7 @@ public:
                                                    const Inventory& inventory, const SnapshotWishes& wishes = {}) override;
     Result<std::vector<SnapshotRecord>> map(const SetId& set, std::vector<SnapshotRecord> records) override;
     [[nodiscard]] std::vector<Fill> fills(const std::vector<SnapshotRecord>& records) const override;
+    Result<Extension> extend(const SnapshotRecord& record, const Fill& fill, unsigned percent) override;
     /// By the tags of the stores.
     Result<std::vector<FoundSnapshot>> find_all() override;
     /// All that it has made for the set.

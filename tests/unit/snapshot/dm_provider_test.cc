@@ -124,6 +124,27 @@ TEST_F(DmProviderTest, AFinishedSetIsMappedWatchedAndRemoved) {
     EXPECT_TRUE(provider_.remove(set_, records)) << "what is gone is no error";
 }
 
+TEST_F(DmProviderTest, AStoreIsExtendedUpToWhatItCanUse) {
+    constexpr std::uint64_t mebi = 1ULL << 20U;
+    lvm_->free = Bytes{4096 * mebi};
+    const auto records = finished_set();
+    const auto fill = provider_.fills(records).at(0);
+    const auto begun = lvm_->find("q0123456789abcdef-0")->size;
+    EXPECT_EQ(begun, Bytes{512 * mebi});
+    const auto done = provider_.extend(records.at(0), fill, 50);
+    ASSERT_TRUE(done) << done.error().message();
+    EXPECT_EQ(done->from, begun);
+    EXPECT_EQ(lvm_->find("q0123456789abcdef-0")->size, done->to);
+    EXPECT_GE(done->to, Bytes{768 * mebi});
+    ASSERT_TRUE(provider_.extend(records.at(0), fill, 200));
+    EXPECT_EQ(lvm_->find("q0123456789abcdef-0")->size, Bytes{1032 * mebi}) << "1 GiB in chunks of 4 KiB, and their tables";
+    const auto again = provider_.extend(records.at(0), fill, 200);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->from, again->to) << "it cannot overflow";
+    devices_->reboot();
+    EXPECT_EQ(provider_.extend(records.at(0), fill, 50).error().kind, ErrorKind::no_such_volume);
+}
+
 TEST_F(DmProviderTest, AfterARebootTheSnapshotIsLostAndDeleteRemovesTheStore) {
     const auto records = finished_set();
     devices_->reboot();

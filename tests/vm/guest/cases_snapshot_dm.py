@@ -11,6 +11,8 @@ from storage import DemoError, run
 from harness import (Background, case, create, delete_all_sets, describe, expect, final_state, main_pid, refuse, step, wait_for_no_leaks,
                      wait_for_new_daemon, wait_for_state, writable_all)
 from points_freezer import points_freezer, stop_at, wait_reached
+from bus_signals import Signals
+from cases_snapshot_diff import check_backup, diff
 import cases_points
 
 DISK = "/dev/disk/by-id/virtio-spare"
@@ -29,10 +31,10 @@ def part(number):
     return f"{DISK}-part{number}"
 
 
-def configure(group):
+def configure(group, more=""):
     os.makedirs(os.path.dirname(SETTINGS), exist_ok=True)
     with open(SETTINGS, "w", encoding="ascii") as file:
-        file.write(f"[dm]\nstore_group = {group}\n")
+        file.write(f"[dm]\nstore_group = {group}\n{more}")
     run("systemctl", "reload", "quiesced")
 
 
@@ -92,9 +94,18 @@ def origins(luks_type="luks1"):
         remove_origins()
 
 
+def links(name):
+    """Under which names udev shows a device."""
+    return sorted(word for word in run("udevadm", "info", "--query", "symlink", f"/sys/class/block/{kernel_name(name)}").split() if os.path.exists(f"/dev/{word}"))
+
+
+def kernel_name(name):
+    return "dm-" + run("dmsetup", "info", "-c", "--noheadings", "-o", "minor", name).strip()
+
+
 def tables():
-    """The origins' own tables, key and all."""
-    return {name: run("dmsetup", "table", "--showkeys", name) for name in ORIGINS.values()}
+    """The origins' own tables, key and all, and their names."""
+    return {name: run("dmsetup", "table", "--showkeys", name) for name in ORIGINS.values()} | {f"{name} in /dev": links(name) for name in ORIGINS.values()}
 
 
 def left():
@@ -346,6 +357,37 @@ def snapshot_dm_store_full():
         run("quiescectl", "delete", manifest["id"])
         os.unlink(f"{LINEAR}/fill")
         expect_untouched(before)
+
+
+@case("a store of a device-mapper device that would overflow is extended in time, and diff names what was written between two sets; both in chunks as configured")
+def snapshot_dm_extended():
+    steps = 24
+    with origins():
+        configure(GROUP, "[space]\nchunk_size = 16K\nextend_at = 50\nextend_by = 100\n")
+        put([LINEAR], "old")
+        first = take(LINEAR, "/srv/ext4", store="16M")
+        expect(run("dmsetup", "table", os.path.basename(first["members"][0]["device"])).split()[-2:] == ["P", "32"], "the store of the dm provider has other chunks")
+        expect(run("lvs", "--noheadings", "-o", "chunk_size", "--units", "k", first["members"][1]["snapshot"]).strip() == "16.00k", "LVM's store has other chunks")
+        run("quiescectl", "delete", first["id"])
+        first = take(LINEAR, store="16M")
+        with Signals() as signals:
+            for number in range(steps):
+                run("dd", "if=/dev/urandom", f"of={LINEAR}/fill-{number}", "bs=1M", "count=1", "conv=fsync", "status=none")
+                time.sleep(0.5)
+            signals.wait_for("SpaceExtended", 10)
+        expect("SnapshotLost" not in [signal["member"] for signal in signals.heard], "it is lost")
+        second = take(LINEAR, store="16M")
+        put([LINEAR], "new")
+        for one, other in ((first["id"], second["id"]), (second["id"], "-")):
+            answer, found = diff(one, other, LINEAR)
+            expect(answer["chunk"] == 16384 and answer["ranges"] and all(start % 16384 == 0 and length % 16384 == 0 for start, length in found), f"{answer}")
+            if other != "-":
+                expect(sum(entry["length"] for entry in answer["ranges"]) >= steps << 20, f"less than was written: {answer}")
+                check_backup(answer)
+        with mounted(first["id"]):
+            expect(seen(LINEAR) == "old" and not os.path.exists(f"{TREE}{LINEAR}/fill-0"), "the snapshot shows something else")
+        for manifest in (second, first):
+            run("quiescectl", "delete", manifest["id"])
 
 
 @case("what device-mapper cannot do is refused with the reason and what to do: no group, no room, a plain partition, a key in a keyring")
