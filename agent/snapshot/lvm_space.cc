@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint64_t kException = 16; // struct disk_exception, drivers/md/dm-snap-persistent.c
 
+constexpr std::uint64_t kLeastChunks = 3; // lvcreate refuses less (2.03, SNAPSHOT_MIN_CHUNKS)
 constexpr std::uint64_t kLeastAutomatic = 512ULL << 20U; // as snapm has it
 
 std::uint64_t divide_up(std::uint64_t value, std::uint64_t by) { return value / by + (value % by != 0 ? 1 : 0); }
@@ -143,7 +144,7 @@ Bytes store_size(const LogicalVolume& origin, const StorePolicy& policy, const S
     const auto extent = std::max<std::uint64_t>(origin.extent.count, kSectorSize);
     // Of what is free there is no more.
     const auto extents = policy.base == StorePolicy::Base::free && wanted < most ? wanted / extent : divide_up(std::min(wanted, most), extent);
-    return Bytes{std::max<std::uint64_t>(extents, 1) * extent};
+    return Bytes{std::max(extents, divide_up(kLeastChunks * policy.chunk.count, extent)) * extent};
 }
 
 std::vector<SpaceNeed> space_needs(const std::vector<PlannedSnapshot>& planned, const std::vector<LogicalVolume>& volumes) {

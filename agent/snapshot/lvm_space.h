@@ -27,7 +27,7 @@ inline constexpr double kThinPoolFullPercent = 95;
 /// that is less (2.03.16, pool_metadata_min_threshold()).
 double metadata_limit(const LogicalVolume& pool);
 
-/// Size of the store for a snapshot of `origin`, in whole extents and at least one: as the policy says, but never more than a store
+/// Size of the store for a snapshot of `origin`, in whole extents and at least three chunks: as the policy says, but never more than a store
 /// can use; see largest_store().
 Bytes store_size(const LogicalVolume& origin, const StorePolicy& policy, const StoreFacts& facts = {});
 

@@ -72,6 +72,13 @@ TEST(StoreSize, LargerChunksNeedMoreForAFewAndLessForTheTablesOfMany) {
     EXPECT_EQ(largest_store(thick("a", 2000), wide.chunk), Bytes{2004 * kMiB});
 }
 
+TEST(StoreSize, IsAtLeastWhatLvmTakes) {
+    auto small = thick("a", 100);
+    small.extent = Bytes{64ULL << 10U};
+    EXPECT_EQ(store_size(small, {.base = Base::bytes, .value = 1}), Bytes{64ULL << 10U});
+    EXPECT_EQ(store_size(small, {.base = Base::bytes, .value = 1, .chunk = Bytes{512ULL << 10U}}), Bytes{1536ULL << 10U});
+}
+
 TEST(StoreSize, DoesNotOverflowForTheLargestVolumes) {
     const auto size = store_size(thick("a", 1ULL << 43U), {.base = Base::size, .value = 20}); // 8 EiB
     EXPECT_GT(size.count, (1ULL << 60U));
