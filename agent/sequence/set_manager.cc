@@ -99,7 +99,7 @@ Result<void> SetManager::load() {
 
 void SetManager::watch_space(std::unique_ptr<DmEvents> events) {
     watch_ = std::make_unique<SpaceWatch>(SpaceWatch::Hooks{.fills = [this] { return fills(); },
-                                                            .low = [this](const SetId& id, const SpaceLevel& level) { events_.space_low(id, level); },
+                                                            .low = [this](const SetId& id, const SpaceLevel& level) { space_low(id, level); },
                                                             .lost = [this](const SetId& id, const Fill& fill) { snapshot_lost(id, fill); },
                                                             .extend_at = [this] { return extend_at(); },
                                                             .extend = [this](const SetId& id, const Fill& fill) { return extend(id, fill); }},
@@ -114,6 +114,12 @@ std::map<SetId, std::vector<Fill>> SetManager::fills() {
         if (set->state() == State::complete) all.emplace(set->id(), set->fills());
     events_.space_seen(all);
     return all;
+}
+
+void SetManager::space_low(const SetId& id, const SpaceLevel& level) {
+    if (!level.fill.lost.empty())
+        if (const auto set = find(id); !set || set->being_removed()) return;
+    events_.space_low(id, level);
 }
 
 void SetManager::snapshot_lost(const SetId& id, const Fill& fill) {

@@ -170,6 +170,7 @@ private:
     void add_complete(const SetId& id, Manifest manifest);
     void rebuild(const std::vector<SetId>& known);
     [[nodiscard]] std::map<SetId, std::vector<Fill>> fills();
+    void space_low(const SetId& id, const SpaceLevel& level);
     void snapshot_lost(const SetId& id, const Fill& fill);
     [[nodiscard]] std::optional<unsigned> extend_at() const;
     bool extend(const SetId& id, const Fill& fill);

@@ -112,6 +112,8 @@ public:
 
     /// Of a complete set: how full the places of its snapshots are, as far as that is known. Any thread; runs no program.
     [[nodiscard]] std::vector<Fill> fills() const;
+    /// Its snapshots may be going now, by Delete or another step, or are gone: then what looks lost need not be. Any thread.
+    [[nodiscard]] bool being_removed() const;
     /// The snapshot of a member is lost for the reason given: the set's and the member's consistency become "lost", on disk as well.
     /// Returns whether that is news. Errors: io (it is marked all the same, until the daemon ends).
     Result<bool> mark_lost(const Fill& fill);
@@ -257,7 +259,7 @@ private:
     bool following_ = false; ///< a merge is begun or waited for; under mutex_
     std::stop_source ending_; ///< ends that wait
     WindowGate::Pass window_pass_; ///< from before prime to after thaw; under step_mutex_
-    std::mutex step_mutex_; ///< held by whoever runs a step or the abort
+    mutable std::mutex step_mutex_; ///< held by whoever runs a step or the abort
     Executor steps_;
     Executor urgent_; ///< last: its thread ends first
 };

@@ -75,6 +75,11 @@ std::vector<Fill> SnapshotSet::fills() const {
     return all;
 }
 
+bool SnapshotSet::being_removed() const {
+    const std::unique_lock step(step_mutex_, std::try_to_lock);
+    return !step || !environment_.store->load(id_);
+}
+
 Result<bool> SnapshotSet::mark_lost(const Fill& fill) {
     // Not beside a Delete, whose manifest would come back.
     const std::lock_guard step(step_mutex_);

@@ -48,8 +48,7 @@ std::vector<SpaceLevel> FillLevels::update(const SetId& set, const std::vector<F
             // A pool's metadata go up and down within a transaction: that is the same level, still.
             if (place.level < told && fill.percent > told - kSlack) place.level = told;
         }
-        // One that is lost is told of as that, if at all: while its set is deleted it looks the same, and is no full store.
-        if (place.level > told && fill.lost.empty()) reached.push_back({.fill = fill, .level = place.level});
+        if (place.level > told) reached.push_back({.fill = fill, .level = place.level});
         after.emplace(key, place);
     }
     before = std::move(after);

@@ -138,8 +138,8 @@ TEST(SpaceWatch, TellsOfLevelsAndOfWhatIsLostAndEndsWhileItWaits) {
     percent = 100;
     lost = "its store is full";
     watch.look();
-    ASSERT_TRUE(changed.wait_for(lock, seconds(20), [&] { return told.size() == 2; }));
-    EXPECT_THAT(told, ElementsAre("6560000000000001 /srv/data 90", "lost: its store is full"));
+    ASSERT_TRUE(changed.wait_for(lock, seconds(20), [&] { return told.size() == 3; }));
+    EXPECT_THAT(told, ElementsAre("6560000000000001 /srv/data 90", "6560000000000001 /srv/data 95", "lost: its store is full"));
 }
 
 TEST(SpaceWatch, ExtendsAPlaceOnceALookFromItsThresholdOnAndLooksAgainSoon) {
