@@ -126,6 +126,13 @@ Result<Extension> DmProvider::extend(const SnapshotRecord& record, const Fill& f
     return dm_extend(*tools_.devices, LvmCommand(*tools_.runner), record, fill, percent);
 }
 
+Result<void> DmProvider::check_revert(const SetId& /*set*/, const std::vector<SnapshotRecord>& records) {
+    if (records.empty()) return {};
+    return fail(ErrorKind::unsupported,
+                records.front().volume + " lies on a device-mapper device that is not LVM's, and is not put back to its snapshot: a merge that a reboot cuts off could not go on",
+                "Copy back what is wanted: quiescectl mount shows the snapshot, and quiescectl diff the ranges that were written since.");
+}
+
 Result<std::vector<FoundSnapshot>> DmProvider::find_all() {
     const auto tagged = LvmCommand(*tools_.runner).list_tagged(kDmStoreTag);
     if (!tagged) return tl::unexpected<Error>(tagged.error());

@@ -31,6 +31,8 @@ public:
     Result<std::vector<SnapshotRecord>> map(const SetId& set, std::vector<SnapshotRecord> records) override;
     [[nodiscard]] std::vector<Fill> fills(const std::vector<SnapshotRecord>& records) const override;
     Result<Extension> extend(const SnapshotRecord& record, const Fill& fill, unsigned percent) override;
+    /// Never: unsupported. A merge that a reboot cuts off could not go on, and what of it was done could not be told from the rest.
+    Result<void> check_revert(const SetId& set, const std::vector<SnapshotRecord>& records) override;
     /// By the tags of the stores.
     Result<std::vector<FoundSnapshot>> find_all() override;
     /// All that it has made for the set.

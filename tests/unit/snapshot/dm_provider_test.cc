@@ -145,6 +145,15 @@ TEST_F(DmProviderTest, AStoreIsExtendedUpToWhatItCanUse) {
     EXPECT_EQ(provider_.extend(records.at(0), fill, 50).error().kind, ErrorKind::no_such_volume);
 }
 
+TEST_F(DmProviderTest, NothingIsPutBackAndTheReasonSaysWhatToDo) {
+    const auto records = finished_set();
+    for (const auto& refused : {provider_.check_revert(set_, records), provider_.revert(set_, records)}) {
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().kind, ErrorKind::unsupported);
+        EXPECT_THAT(refused.error().message(), AllOf(HasSubstr("/linear lies on"), HasSubstr("quiescectl mount")));
+    }
+}
+
 TEST_F(DmProviderTest, AfterARebootTheSnapshotIsLostAndDeleteRemovesTheStore) {
     const auto records = finished_set();
     devices_->reboot();

@@ -416,5 +416,7 @@ def snapshot_dm_refusals():
         with mounted(manifest["id"]):
             expect(seen(LUKS) == "old", seen(LUKS))
         expect_key_nowhere()
+        reverted = run("quiescectl", "revert", "--yes", manifest["id"], check=False)
+        expect(reverted.returncode != 0 and "a merge that a reboot cuts off could not go on" in reverted.stderr, f"{reverted.stdout}{reverted.stderr}")
         run("quiescectl", "delete", manifest["id"])
         wait_for_no_leaks(0)

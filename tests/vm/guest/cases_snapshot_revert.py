@@ -134,8 +134,9 @@ def lose_daemon(set_id, begun):
     with half_merge(begun):
         revert = Background(run, "quiescectl", "revert", "--yes", set_id)
         wait_reached()
-        run("systemctl", "kill", "--kill-whom=all", "--signal=SIGKILL", "quiesced")
-        revert.end(30)
+    # Only now, so that the next daemon finds the real lvm.
+    run("systemctl", "kill", "--kill-whom=all", "--signal=SIGKILL", "quiesced")
+    revert.end(30)
     wait_for_new_daemon(old)
     run("udevadm", "settle")
 
