@@ -203,6 +203,7 @@ private:
     [[nodiscard]] std::vector<std::size_t> members_under_way() const;
     [[nodiscard]] std::vector<std::string> revert_words(const std::vector<std::size_t>& members) const;
     [[nodiscard]] Result<Merges> ask_merges(const std::vector<std::size_t>& members) const;
+    Result<void> remove_left_over(Merges& merges) const;
     [[nodiscard]] bool any_begun(const Merges& merges) const;
     Result<Unmerged> look_at_merges();
     Result<void> look_and_tell();

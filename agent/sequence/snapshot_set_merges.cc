@@ -100,6 +100,23 @@ Result<SnapshotSet::Merges> SnapshotSet::ask_merges(const std::vector<std::size_
     return all;
 }
 
+/// LVM was cut off when it had merged a snapshot and not removed it. While a window is open that has to wait: the merge is not over then.
+Result<void> SnapshotSet::remove_left_over(Merges& merges) const {
+    for (auto& [index, merge] : merges) {
+        if (!merge.left_over) continue;
+        const auto pass_through = environment_.gate->try_change();
+        if (!pass_through) {
+            merge = {.progress = Merge::Progress::running, .percent = {}};
+            continue;
+        }
+        const auto made = shares_of({index});
+        if (!made) return tl::unexpected<Error>(made.error());
+        for (const auto& share : *made)
+            if (auto gone = share.provider->remove(id_, share.records); !gone) return gone;
+    }
+    return {};
+}
+
 /// One that is done counts as well: whatever else was noted since then was wanted with it, or after it.
 bool SnapshotSet::any_begun(const Merges& merges) const {
     const std::lock_guard lock(mutex_);
@@ -112,8 +129,9 @@ Result<SnapshotSet::Unmerged> SnapshotSet::look_at_merges() {
     Unmerged unmerged;
     const auto members = members_under_way();
     if (state() != State::complete || members.empty()) return unmerged;
-    const auto merges = ask_merges(members);
+    auto merges = ask_merges(members);
     if (!merges) return tl::unexpected<Error>(merges.error());
+    if (auto removed = remove_left_over(*merges); !removed) return tl::unexpected<Error>(removed.error());
     const bool begun = any_begun(*merges);
     bool news = false;
     {

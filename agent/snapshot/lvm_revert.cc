@@ -79,6 +79,35 @@ Merge thick_merge(const DmTables& tables, const LogicalVolume& origin) {
     return merge;
 }
 
+/// A thick snapshot that LVM has made a plain volume, and then not removed: the last step of a merge, of a removal, and of lvconvert --splitsnapshot.
+/// An empty store tells the merge from the others (docs/kernel.md).
+Result<bool> is_merged(const LvmCommand& lvm, const LogicalVolume& snapshot, const LvmReference& reference, const std::function<Result<bool>(const std::string&)>& is_empty) {
+    if (reference.kind != "thick" || !snapshot.origin.empty() || snapshot.attributes.empty() || snapshot.attributes.front() != '-') return false;
+    if (!snapshot.is_active())
+        if (auto active = lvm.activate({snapshot.full_name()}); !active) return pass(active);
+    const auto empty = is_empty("/dev/" + snapshot.full_name());
+    return empty && *empty; // what is no store is somebody else's by now
+}
+
+Result<Merge> merge_of(const LvmCommand& lvm, const DmTables& tables, const std::vector<LogicalVolume>& volumes, const LvmReference& reference,
+                       const std::function<Result<bool>(const std::string&)>& is_empty) {
+    // A thin snapshot has taken its origin's place, with the origin's name, UUID and tags (LVM 2.03.16): either kind's own UUID is gone.
+    Merge merge{.progress = Merge::Progress::done, .percent = {}};
+    const auto* snapshot = find_uuid(volumes, reference.uuid);
+    if (snapshot == nullptr) return merge;
+    const auto* origin = find_name(volumes, snapshot->group, snapshot->origin);
+    if (origin != nullptr && origin->is_merging() && snapshot->is_merging()) {
+        if (snapshot->pool.empty()) return thick_merge(tables, *origin);
+        merge.progress = Merge::Progress::pending;
+        return merge;
+    }
+    const auto merged = is_merged(lvm, *snapshot, reference, is_empty);
+    if (!merged) return tl::unexpected<Error>(merged.error());
+    merge.left_over = *merged;
+    if (*merged) return merge;
+    return Merge{.progress = Merge::Progress::none, .in_use = origin != nullptr && origin->is_open(), .percent = {}};
+}
+
 } // namespace
 
 Result<void> lvm_check_revert(const LvmCommand& lvm, const SetId& set, const std::vector<SnapshotRecord>& records) {
@@ -95,7 +124,8 @@ Result<void> lvm_revert(const LvmCommand& lvm, const SetId& set, const std::vect
     return lvm.merge(names);
 }
 
-Result<std::vector<Merge>> lvm_merges(const LvmCommand& lvm, const DmTables& tables, const std::vector<SnapshotRecord>& records) {
+Result<std::vector<Merge>> lvm_merges(const LvmCommand& lvm, const DmTables& tables, const std::vector<SnapshotRecord>& records,
+                                      const std::function<Result<bool>(const std::string&)>& is_empty) {
     std::vector<LvmReference> references;
     std::vector<std::string> groups;
     for (const auto& record : records) {
@@ -108,15 +138,9 @@ Result<std::vector<Merge>> lvm_merges(const LvmCommand& lvm, const DmTables& tab
     if (!volumes) return tl::unexpected<Error>(volumes.error());
     std::vector<Merge> merges;
     for (const auto& reference : references) {
-        // A thin snapshot has taken its origin's place, with the origin's name, UUID and tags (LVM 2.03.16): either kind's own UUID is gone.
-        Merge merge{.progress = Merge::Progress::done, .percent = {}};
-        if (const auto* snapshot = find_uuid(*volumes, reference.uuid); snapshot != nullptr) {
-            const auto* origin = find_name(*volumes, snapshot->group, snapshot->origin);
-            if (origin == nullptr || !origin->is_merging() || !snapshot->is_merging()) merge = {.progress = Merge::Progress::none, .in_use = origin != nullptr && origin->is_open(), .percent = {}};
-            else if (snapshot->pool.empty()) merge = thick_merge(tables, *origin);
-            else merge.progress = Merge::Progress::pending;
-        }
-        merges.push_back(merge);
+        const auto merge = merge_of(lvm, tables, *volumes, reference, is_empty);
+        if (!merge) return tl::unexpected<Error>(merge.error());
+        merges.push_back(*merge);
     }
     return merges;
 }

@@ -81,6 +81,7 @@ struct Merge {
     };
     Progress progress = Progress::none;
     bool in_use = false; ///< of one that is none: somebody has the origin open
+    bool left_over = false; ///< of one that is done: its snapshot, which is none any more, is still there for remove()
     std::optional<double> percent; ///< of one that is running, 0 to 100, as far as that is known
 };
 

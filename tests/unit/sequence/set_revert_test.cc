@@ -74,6 +74,29 @@ TEST_F(RevertedSet, OneInUseIsPendingOnDiskAndCanBeNeitherMappedNorDeletedUntilI
     EXPECT_TRUE(run(Step::remove));
 }
 
+TEST_F(RevertedSet, WhatAMergeThatWasCutOffHasLeftIsRemovedBeforeItIsDoneAndNotInAWindow) {
+    lvm_->merge_answers = {kPending};
+    plugin_->merge_answers = {kDone};
+    ASSERT_TRUE(revert());
+    auto left = kDone;
+    left.left_over = true;
+    lvm_->merge_answers = {left};
+    {
+        const auto window = gate_->enter_window(std::chrono::seconds(1));
+        ASSERT_TRUE(window);
+        ASSERT_TRUE(refresh());
+        EXPECT_EQ(on_disk().members[0].revert, "running");
+        EXPECT_EQ(lvm_->calls->count("remove 1"), 0U);
+    }
+    lvm_->remove_error = error(ErrorKind::lvm_failed, "lvremove said no");
+    EXPECT_FALSE(refresh());
+    EXPECT_EQ(on_disk().members[0].revert, "running") << "it is still known by its record";
+    lvm_->remove_error.reset();
+    ASSERT_TRUE(refresh());
+    EXPECT_EQ(on_disk().members[0].revert, "done");
+    EXPECT_EQ(lvm_->calls->count("remove 1"), 2U);
+}
+
 TEST_F(RevertedSet, AnotherRevertOfAPendingOneOnlyLooksAgain) {
     lvm_->merge_answers = {kPending};
     plugin_->merge_answers = {kDone};

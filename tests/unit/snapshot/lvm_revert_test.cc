@@ -92,6 +92,28 @@ TEST_F(LvmRevert, AMergeOfAnotherSnapshotIntoTheSameOriginIsNotThatOfThisOne) {
     EXPECT_THAT(progress(), ElementsAre(Merge::Progress::none, Merge::Progress::none));
 }
 
+TEST_F(LvmRevert, APlainVolumeWithAnEmptyStoreIsWhatACutOffMergeHasLeft) {
+    auto& snapshot = *lvm_->find("a-snap");
+    snapshot.origin.clear();
+    snapshot.attributes = "-wi-------";
+    std::string asked;
+    for (const bool empty : {true, false}) {
+        const auto merges = lvm_merges(command_, *tables_, records_, [&](const std::string& path) -> Result<bool> {
+            asked = path;
+            return empty;
+        });
+        ASSERT_TRUE(merges);
+        EXPECT_EQ(merges->at(0).progress, empty ? Merge::Progress::done : Merge::Progress::none) << "a removal or a split that was cut off leaves the same";
+        EXPECT_EQ(merges->at(0).left_over, empty);
+        EXPECT_EQ(merges->at(1).progress, Merge::Progress::none);
+    }
+    EXPECT_EQ(asked, "/dev/vg/a-snap");
+    EXPECT_THAT(lvm_->calls[1], testing::Contains("vg/a-snap")) << "it is activated to be read";
+    const auto unreadable = lvm_merges(command_, *tables_, records_, [](const std::string&) -> Result<bool> { return fail(ErrorKind::io, "no store"); });
+    ASSERT_TRUE(unreadable);
+    EXPECT_EQ(unreadable->at(0).progress, Merge::Progress::none);
+}
+
 TEST_F(LvmRevert, ChangesNothingWhenOneOfThemCannotBe) {
     lvm_->find("a-snap")->attributes = "swi-aos---";
     EXPECT_EQ(refused("umount 0123456789abcdef"), ErrorKind::busy);
