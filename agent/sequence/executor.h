@@ -7,6 +7,8 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "base/clock.h"
 
@@ -20,10 +22,14 @@ public:
     Executor& operator=(const Executor&) = delete;
     ~Executor() { finish(); }
 
-    /// Any thread. After finish() the work is dropped.
+    /// Any thread. After finish() the work is not done, but kept until the destructor: what it holds may be the last of something that
+    /// the calling thread cannot destroy, as the set whose thread it is.
     void post(std::function<void()> work) {
         const std::lock_guard lock(mutex_);
-        if (ending_) return;
+        if (ending_) {
+            undone_.push_back(std::move(work));
+            return;
+        }
         queue_.push_back(std::move(work));
         changed_.notify_one();
     }
@@ -73,6 +79,7 @@ private:
     std::condition_variable changed_;
     std::deque<std::function<void()>> queue_;
     std::multimap<Monotonic::time_point, std::function<void()>> later_;
+    std::vector<std::function<void()>> undone_;
     bool ending_ = false;
     std::thread thread_; ///< last: everything else is ready when it starts
 };
