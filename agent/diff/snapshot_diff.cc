@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "diff/snapshot_diff.h"
 
-#include <sstream>
-
 #include "diff/device.h"
 #include "diff/exception_store.h"
 #include "diff/thin_delta.h"
@@ -37,18 +35,12 @@ ReadAt reader(const Device& device) {
 
 /// The older snapshot's store has every chunk that was written since it was cut: those of the newer one are among them.
 Result<SnapshotDiff> thick_candidates(const Side& older, const Side& newer) {
-    std::istringstream words(older.target.text); // "<origin> <store> P <chunk sectors>"
-    std::string origin;
-    std::string store_number;
-    std::string kind;
-    words >> origin >> store_number >> kind;
-    const auto number = DeviceNumber::parse(store_number);
-    if (!number || !kind.starts_with("P")) return fail(ErrorKind::unsupported, older.device.path() + " has no persistent store: '" + older.target.text + "'");
-    std::string others;
-    std::istringstream(newer.target.text) >> others;
-    if ((newer.target.type != "snapshot" && newer.target.type != "snapshot-origin") || others != origin || newer.device.size() != older.device.size())
+    const auto table = parse_snapshot_table(older.target.text);
+    if (!table || !table->persistent) return fail(ErrorKind::unsupported, older.device.path() + " has no persistent store: '" + older.target.text + "'");
+    const auto others = DeviceNumber::parse(newer.target.text.substr(0, newer.target.text.find(' '))); // of either type
+    if ((newer.target.type != "snapshot" && newer.target.type != "snapshot-origin") || !others || *others != table->origin || newer.device.size() != older.device.size())
         return not_alike(older, newer);
-    const auto device = Device::open("/dev/dm-" + std::to_string(number->minor));
+    const auto device = Device::open("/dev/dm-" + std::to_string(table->store.minor));
     if (!device) return tl::unexpected<Error>(device.error());
     auto store = read_exception_store(reader(*device), device->size(), older.device.size());
     if (!store) {

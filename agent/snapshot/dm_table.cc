@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <sstream>
 
 #include "snapshot/dm_library.h"
 
@@ -78,6 +79,19 @@ DmLibrary::DmLibrary() : lock_(library_mutex()) {
 }
 
 DmLibrary::~DmLibrary() { dm_lib_release(); }
+
+std::optional<SnapshotTable> parse_snapshot_table(const std::string& text) {
+    std::istringstream words(text);
+    std::string origin_text;
+    std::string store_text;
+    std::string kind;
+    std::uint64_t sectors = 0;
+    words >> origin_text >> store_text >> kind >> sectors;
+    const auto origin = DeviceNumber::parse(origin_text);
+    const auto store = DeviceNumber::parse(store_text);
+    if (words.fail() || !origin || !store || sectors == 0) return std::nullopt;
+    return SnapshotTable{.origin = *origin, .store = *store, .persistent = kind.starts_with("P"), .chunk = Bytes{sectors * kSectorSize}};
+}
 
 std::string without_keys(std::string_view type, std::string_view parameters) {
     constexpr std::string_view hidden = "(key)";

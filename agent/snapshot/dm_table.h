@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,16 @@ struct DmDevice {
     bool inactive_table = false; ///< a table is loaded and waits for a resume
     std::vector<DmTarget> targets;
 };
+
+/// The parameters of a "snapshot" target (dm-snap.c, snapshot_ctr()).
+struct SnapshotTable {
+    DeviceNumber origin;
+    DeviceNumber store;
+    bool persistent = false;
+    Bytes chunk;
+};
+/// "<origin> <store> <P or N, with options> <chunk in sectors> ..."; nothing for what is none.
+std::optional<SnapshotTable> parse_snapshot_table(const std::string& text);
 
 /// The parameters of a target with "(key)" in place of what must not be seen: the key of a dm-crypt target, all of a dm-integrity
 /// one. The name of a key in a keyring stays.

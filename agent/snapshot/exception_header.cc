@@ -48,7 +48,7 @@ Result<Bytes> parse_exception_header(std::span<const std::byte> header) {
     return Bytes{chunk};
 }
 
-Exception parse_exception(std::span<const std::byte> bytes) {
+DiskException parse_exception(std::span<const std::byte> bytes) {
     return {.old_chunk = number_at<std::uint64_t>(bytes, 0), .new_chunk = number_at<std::uint64_t>(bytes, 8)};
 }
 

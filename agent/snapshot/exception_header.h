@@ -17,7 +17,8 @@ namespace quiesced {
 /// Bytes of an exception: the origin's chunk, and the store's chunk that has what was there.
 inline constexpr std::size_t kExceptionSize = 16;
 
-struct Exception {
+/// struct disk_exception of the kernel.
+struct DiskException {
     std::uint64_t old_chunk = 0;
     std::uint64_t new_chunk = 0; ///< 0, the header's: there is none, nor one behind it
 };
@@ -25,7 +26,7 @@ struct Exception {
 /// The size of the chunks, from the first 16 bytes of a store. Errors: io (it is no such store), no_space (the snapshot is lost).
 Result<Bytes> parse_exception_header(std::span<const std::byte> header);
 /// `bytes` has at least kExceptionSize.
-Exception parse_exception(std::span<const std::byte> bytes);
+DiskException parse_exception(std::span<const std::byte> bytes);
 
 /// Whether a store, a device or file that nobody writes to, has nothing of its origin: nothing was copied, or a merge has brought all of it back,
 /// which clears the exceptions from the last one to the first. Reads past the page cache. Errors: io, no_space.

@@ -71,14 +71,10 @@ Result<DmChain> thick_chain(const DmTables& tables, const LogicalVolume& origin,
         return strange(snapshot.full_name(), *device);
     const auto& target = device->targets.front();
 
-    // "<origin> <store> P <chunk sectors> ...": the store's number is checked, since zeroing another device is fatal.
-    std::istringstream words(target.text);
-    std::string origin_number;
-    std::string store_number;
-    words >> origin_number >> store_number;
-    const auto number = DeviceNumber::parse(store_number);
-    if (!number) return strange(snapshot.full_name(), *device);
-    const auto store = tables.table(*number);
+    // The store's number is checked, since zeroing another device is fatal.
+    const auto table = parse_snapshot_table(target.text);
+    if (!table) return strange(snapshot.full_name(), *device);
+    const auto store = tables.table(table->store);
     if (!store) return tl::unexpected<Error>(store.error());
     if (store->uuid != snapshot.dm_uuid() + "-cow")
         return fail(ErrorKind::lvm_failed, "the snapshot " + snapshot.full_name() + " writes to " + store->name +
@@ -89,7 +85,7 @@ Result<DmChain> thick_chain(const DmTables& tables, const LogicalVolume& origin,
     DmChain chain;
     chain.name = origin.full_name();
     // `error` first: the kernel hands the exceptions of a live snapshot on to a new table with the same store.
-    chain.prime = {load(*device, "error", ""), resume(uuid), zero(*number), load_snapshot};
+    chain.prime = {load(*device, "error", ""), resume(uuid), zero(table->store), load_snapshot};
     chain.fire = {suspend(origin_device->uuid), resume(uuid), resume(origin_device->uuid)};
     // From whatever prime had reached. `error` here clears an inactive snapshot table: with that in place, the kernel
     // refuses a second one on the same store with EINVAL ("cow pairing for exception table handover failed", 6.1).

@@ -18,7 +18,6 @@ tl::unexpected<Error> no_room(const Fill& fill, const LogicalVolume& volume) {
 }
 
 Result<Extension> extend_metadata(const LvmCommand& lvm, const LogicalVolume& pool, const Fill& fill, unsigned percent) {
-    if (lvm.extends_itself(pool)) return Extension{.from = pool.metadata_size.value_or(Bytes{}), .to = pool.metadata_size.value_or(Bytes{})};
     const auto size = lvm.pool_metadata_size(pool.full_name());
     if (!size) return tl::unexpected<Error>(size.error());
     if (*size >= kLargestPoolMetadata) return Extension{.from = *size, .to = *size};
@@ -32,8 +31,7 @@ Result<Extension> extend_metadata(const LvmCommand& lvm, const LogicalVolume& po
 } // namespace
 
 Result<Extension> lvm_extend_volume(const LvmCommand& lvm, const LogicalVolume& grows, Bytes most, const Fill& fill, unsigned percent) {
-    const Extension none{.from = grows.size, .to = grows.size};
-    if (grows.size >= most || lvm.extends_itself(grows)) return none; // it cannot overflow
+    if (grows.size >= most) return Extension{.from = grows.size, .to = grows.size}; // it cannot overflow
     const auto to = extended_size(grows.size, percent, grows.extent, grows.group_free, most);
     if (to <= grows.size) return no_room(fill, grows);
     if (auto done = lvm.extend(grows.full_name(), to); !done) return pass(done);
@@ -56,6 +54,7 @@ Result<Extension> lvm_extend(const LvmCommand& lvm, const SnapshotRecord& record
     const auto* other = find([&](const LogicalVolume& volume) { return volume.group == snapshot->group && volume.name == name; });
     if (other == nullptr) return fail(ErrorKind::lvm_failed, "lvs does not report " + snapshot->group + "/" + name + ", to which " + snapshot->full_name() + " belongs");
     const auto& grows = store ? *snapshot : *other;
+    if (lvm.extends_itself(grows)) return Extension{.from = grows.size, .to = grows.size};
     if (fill.kind == "pool-metadata") return extend_metadata(lvm, grows, fill, percent);
     return lvm_extend_volume(lvm, grows, store ? largest_store(*other, grows.chunk.value_or(kDefaultChunk)) : Bytes{UINT64_MAX}, fill, percent);
 }

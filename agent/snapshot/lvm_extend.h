@@ -6,8 +6,8 @@
 
 namespace quiesced {
 
-/// Makes `grows`, an LV with a store or a pool's data, larger by so many percent, up to `most`; one that LVM extends by itself is left
-/// alone. Errors: as Provider::extend(); `fill` names it.
+/// Makes `grows`, an LV with a store or a pool's data, larger by so many percent, up to `most`. Errors: as Provider::extend(), in which `fill`
+/// names it.
 Result<Extension> lvm_extend_volume(const LvmCommand& lvm, const LogicalVolume& grows, Bytes most, const Fill& fill, unsigned percent);
 
 /// Makes the store of a thick LVM snapshot larger, or data or metadata of the pool of a thin one, as `fill` says. Leaves alone what LVM

@@ -81,15 +81,17 @@ Merge thick_merge(const DmTables& tables, const LogicalVolume& origin) {
 
 /// A thick snapshot that LVM has made a plain volume, and then not removed: the last step of a merge, of a removal, and of lvconvert --splitsnapshot.
 /// An empty store tells the merge from the others (docs/kernel.md).
-Result<bool> is_merged(const LvmCommand& lvm, const LogicalVolume& snapshot, const LvmReference& reference, const std::function<Result<bool>(const std::string&)>& is_empty) {
+Result<bool> is_merged(const LogicalVolume& snapshot, const LvmReference& reference, const std::function<Result<bool>(const std::string&)>& is_empty) {
     if (reference.kind != "thick" || !snapshot.origin.empty() || snapshot.attributes.empty() || snapshot.attributes.front() != '-') return false;
+    // Not activated here: who looks may do so while a window is open.
     if (!snapshot.is_active())
-        if (auto active = lvm.activate({snapshot.full_name()}); !active) return pass(active);
+        return fail(ErrorKind::lvm_failed, "whether the merge of " + snapshot.full_name() + " was finished cannot be told while that is not active",
+                    "Activate it, and look again: lvchange -ay " + snapshot.full_name());
     const auto empty = is_empty("/dev/" + snapshot.full_name());
     return empty && *empty; // what is no store is somebody else's by now
 }
 
-Result<Merge> merge_of(const LvmCommand& lvm, const DmTables& tables, const std::vector<LogicalVolume>& volumes, const LvmReference& reference,
+Result<Merge> merge_of(const DmTables& tables, const std::vector<LogicalVolume>& volumes, const LvmReference& reference,
                        const std::function<Result<bool>(const std::string&)>& is_empty) {
     // A thin snapshot has taken its origin's place, with the origin's name, UUID and tags (LVM 2.03.16): either kind's own UUID is gone.
     Merge merge{.progress = Merge::Progress::done, .percent = {}};
@@ -101,7 +103,7 @@ Result<Merge> merge_of(const LvmCommand& lvm, const DmTables& tables, const std:
         merge.progress = Merge::Progress::pending;
         return merge;
     }
-    const auto merged = is_merged(lvm, *snapshot, reference, is_empty);
+    const auto merged = is_merged(*snapshot, reference, is_empty);
     if (!merged) return tl::unexpected<Error>(merged.error());
     merge.left_over = *merged;
     if (*merged) return merge;
@@ -138,7 +140,7 @@ Result<std::vector<Merge>> lvm_merges(const LvmCommand& lvm, const DmTables& tab
     if (!volumes) return tl::unexpected<Error>(volumes.error());
     std::vector<Merge> merges;
     for (const auto& reference : references) {
-        const auto merge = merge_of(lvm, tables, *volumes, reference, is_empty);
+        const auto merge = merge_of(tables, *volumes, reference, is_empty);
         if (!merge) return tl::unexpected<Error>(merge.error());
         merges.push_back(*merge);
     }

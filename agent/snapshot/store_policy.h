@@ -10,9 +10,7 @@
 
 namespace quiesced {
 
-/// Chunks of a copy-on-write store, as LVM takes them. The default by the table in docs/snapshots.md.
-inline constexpr Bytes kLeastChunk{4096};
-inline constexpr Bytes kMostChunk{512U << 10U};
+/// The chunks of a copy-on-write store where nothing else is configured: by the table in docs/snapshots.md, and lvcreate's own.
 inline constexpr Bytes kDefaultChunk{4096};
 
 /// How large the copy-on-write store of a thick snapshot is made. It has to take what is overwritten on the origin for as
@@ -28,7 +26,7 @@ struct StorePolicy {
     };
     Base base = Base::writes;
     std::uint64_t value = 200; ///< percent (1 to 1000), or bytes
-    /// What the first write to a place of the origin copies, and the store keeps. A power of two from kLeastChunk to kMostChunk.
+    /// What the first write to a place of the origin copies, and the store keeps. LVM takes powers of two from 4 KiB to 512 KiB.
     Bytes chunk = kDefaultChunk;
 };
 

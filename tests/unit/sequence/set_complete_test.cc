@@ -33,6 +33,12 @@ TEST_F(CompleteSet, AMapThatFailsChangesNothing) {
     EXPECT_EQ(store_->load(set_->id())->members[0].device, "/dev/snapshot");
 }
 
+TEST_F(CompleteSet, WhatLooksLostOnceItIsRemovedNeedNotBe) {
+    EXPECT_FALSE(set_->being_removed());
+    ASSERT_TRUE(run(Step::remove));
+    EXPECT_TRUE(set_->being_removed());
+}
+
 TEST_F(CompleteSet, ComesBackFromDiskAndIsMappedAndRemovedWithItsProviders) {
     SetEnvironment environment;
     environment.store = store_.get();
