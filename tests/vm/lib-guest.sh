@@ -272,8 +272,8 @@ guest_await_boot() {
 }
 
 # 0 when a kernel died for the emulation's fault: it patches its own code while it starts (static keys, alternatives), through an int3 that
-# only stands there for a moment, and QEMU 7.2's other processor may meet that after it has gone. One boot of dozens, before the root
-# disk is mounted.
+# only stands there for a moment, and QEMU 7.2's other processor may meet that after it has gone. Seen once in dozens of boots, with
+# Linux 6.12, before the root disk is mounted.
 guest_tripped_over_its_patches() {
     local directory=$1 accelerator=$2
     [[ $accelerator == tcg ]] && ! guest_is_running "$directory" && grep -q 'Oops: int3\|int3: 0000' "$directory/console" &&

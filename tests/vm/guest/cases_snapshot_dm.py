@@ -8,11 +8,12 @@ import time
 
 from storage import DemoError, run
 
-from harness import (Background, case, create, delete_all_sets, describe, expect, final_state, main_pid, refuse, step, wait_for_no_leaks,
-                     wait_for_new_daemon, wait_for_state, writable_all)
-from points_freezer import points_freezer, stop_at, wait_reached
 from bus_signals import Signals
 from cases_snapshot_diff import check_backup, diff
+from harness import (Background, case, create, delete_all_sets, describe, expect, final_state, main_pid, refuse, step, wait_for_no_leaks,
+                     wait_for_new_daemon, wait_for_state, writable_all)
+from own_group import write_file
+from points_freezer import points_freezer, stop_at, wait_reached
 import cases_points
 
 DISK = "/dev/disk/by-id/virtio-spare"
@@ -361,7 +362,6 @@ def snapshot_dm_store_full():
 
 @case("a store of a device-mapper device that would overflow is extended in time, and diff names what was written between two sets; both in chunks as configured")
 def snapshot_dm_extended():
-    steps = 24
     with origins():
         configure(GROUP, "[space]\nchunk_size = 16K\nextend_at = 50\nextend_by = 100\n")
         put([LINEAR], "old")
@@ -371,10 +371,10 @@ def snapshot_dm_extended():
         run("quiescectl", "delete", first["id"])
         first = take(LINEAR, store="16M")
         with Signals() as signals:
-            for number in range(steps):
-                run("dd", "if=/dev/urandom", f"of={LINEAR}/fill-{number}", "bs=1M", "count=1", "conv=fsync", "status=none")
-                time.sleep(0.5)
-            signals.wait_for("SpaceExtended", 10)
+            write_file(f"{LINEAR}/first", 10 << 20)  # more than half of the store
+            signals.wait_for("SpaceExtended", 30)
+            write_file(f"{LINEAR}/second", 14 << 20)  # and with that more than all of what it was
+            step(f"/org/quiesced1/set/{first['id']}", "Map")  # a store that overflowed is refused
         expect("SnapshotLost" not in [signal["member"] for signal in signals.heard], "it is lost")
         second = take(LINEAR, store="16M")
         put([LINEAR], "new")
@@ -382,10 +382,10 @@ def snapshot_dm_extended():
             answer, found = diff(one, other, LINEAR)
             expect(answer["chunk"] == 16384 and answer["ranges"] and all(start % 16384 == 0 and length % 16384 == 0 for start, length in found), f"{answer}")
             if other != "-":
-                expect(sum(entry["length"] for entry in answer["ranges"]) >= steps << 20, f"less than was written: {answer}")
+                expect(sum(entry["length"] for entry in answer["ranges"]) >= 24 << 20, f"less than was written: {answer}")
                 check_backup(answer)
         with mounted(first["id"]):
-            expect(seen(LINEAR) == "old" and not os.path.exists(f"{TREE}{LINEAR}/fill-0"), "the snapshot shows something else")
+            expect(seen(LINEAR) == "old" and not os.path.exists(f"{TREE}{LINEAR}/first"), "the snapshot shows something else")
         for manifest in (second, first):
             run("quiescectl", "delete", manifest["id"])
 
